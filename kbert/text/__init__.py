@@ -1,0 +1,1 @@
+"""Text to tokens to packed inputs: vocabulary, tokenizers, packer, preprocessor."""

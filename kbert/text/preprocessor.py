@@ -1,0 +1,83 @@
+"""Raw strings to the dense inputs of a BERT, as one layer."""
+
+import keras
+
+from kbert.features import BACKBONE_INPUTS
+from kbert.text.packer import MultiSegmentPacker
+from kbert.text.tokenizer import BertTokenizer
+
+
+@keras.saving.register_keras_serializable(package="kbert")
+class BertPreprocessor(keras.layers.Layer):
+    """Texts, or pairs of texts, to `token_ids`, `segment_ids` and `padding_mask`.
+
+    Tokenizes with `BertTokenizer`, packs with `MultiSegmentPacker`. Works eagerly, in
+    `tf.data`, and in a functional model from `keras.Input((), dtype="string")` on.
+
+    A list of strings is one batch of texts; a tuple is a text A and a text B per
+    example: `(["a1", "a2"], ["b1", "b2"])`. A list of tensors or arrays counts as a
+    tuple, since Keras turns tuples of inputs into lists.
+
+        vocabulary [PAD] [UNK] [CLS] [SEP] [MASK] em ##bed, sequence_length=6
+            (["embed"], ["em"]) ->
+                token_ids    [[2, 5, 6, 3, 5, 3]]
+                segment_ids  [[0, 0, 0, 0, 1, 1]]
+                padding_mask [[1, 1, 1, 1, 1, 1]]
+
+    Args:
+        tokenizer: a `BertTokenizer`, or the dict that Keras serialized it to.
+        sequence_length: L, in tokens, special ones counted.
+
+    Raises:
+        ValueError: a tokenizer of another class, strings that do not come as (B,), or
+            a `sequence_length` too small for the segments.
+    """
+
+    def __init__(self, tokenizer, sequence_length=128, **kwargs):
+        super().__init__(**kwargs)
+        if isinstance(tokenizer, dict):
+            tokenizer = keras.saving.deserialize_keras_object(tokenizer)
+        if not isinstance(tokenizer, BertTokenizer):
+            raise ValueError(f"tokenizer must be a BertTokenizer; got {tokenizer!r}.")
+        self.tokenizer = tokenizer
+        self.sequence_length = sequence_length
+        vocabulary = tokenizer.vocabulary
+        self.packer = MultiSegmentPacker(
+            sequence_length,
+            cls_id=vocabulary.cls_id,
+            sep_id=vocabulary.sep_id,
+            pad_id=vocabulary.pad_id,
+        )
+        self._convert_input_args = False
+        self._allow_non_tensor_positional_args = True
+        self.supports_jit = False
+        self.built = True
+
+    def call(self, texts):
+        """Texts (B,), or a tuple of one or two of them -> dict of int32 (B, L)."""
+        return self.packer(tuple(self.tokenizer(text) for text in _segments(texts)))
+
+    def compute_output_spec(self, texts):
+        rows = _segments(texts)[0].shape[0]
+        return {
+            feature.name: keras.KerasTensor(
+                (rows, self.sequence_length), feature.dtype, name=feature.name
+            )
+            for feature in BACKBONE_INPUTS
+        }
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "tokenizer": keras.saving.serialize_keras_object(self.tokenizer),
+            "sequence_length": self.sequence_length,
+        }
+
+
+def _segments(texts) -> tuple:
+    """["a", "b"] -> (["a", "b"],): one segment; (["a"], ["b"]) -> the two of them."""
+    if isinstance(texts, tuple):
+        return texts
+    if isinstance(texts, list) and texts and not isinstance(texts[0], str | bytes):
+        return tuple(texts)
+    return (texts,)

@@ -1,0 +1,216 @@
+"""A WordPiece vocabulary: tokens, their ids, and which of them are special."""
+
+import os
+import tempfile
+from collections.abc import Iterable
+
+# Spelled and ordered as in google-research/bert; the keys are `Vocabulary`'s arguments.
+SPECIAL_TOKENS = {
+    "pad_token": "[PAD]",
+    "unknown_token": "[UNK]",
+    "cls_token": "[CLS]",
+    "sep_token": "[SEP]",
+    "mask_token": "[MASK]",
+}
+
+
+class Vocabulary:
+    """An ordered set of tokens; a token's id is its place, counted from 0.
+
+    Word starts are stored bare ("play"), continuations with "##" ("##ing"), as in
+    google-research/bert's `vocab.txt`. No special token is assumed to have a certain
+    id: [PAD] is 0 in Google's files and 1 in KoBERT's.
+
+        Vocabulary(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "em", "##bed"])
+            .token_to_id("##bed") -> 6
+            .token_to_id("absent") -> 1, the id of [UNK]
+            .special_ids -> (0, 1, 2, 3, 4)
+
+    Args:
+        tokens: every token, in the order of the ids.
+        pad_token, unknown_token, cls_token, sep_token, mask_token: how the five
+            special tokens are spelled in `tokens`.
+
+    Raises:
+        ValueError: no tokens, an empty token, a token given twice, or a special token
+            that is not among them.
+    """
+
+    def __init__(
+        self,
+        tokens: Iterable[str],
+        pad_token: str = SPECIAL_TOKENS["pad_token"],
+        unknown_token: str = SPECIAL_TOKENS["unknown_token"],
+        cls_token: str = SPECIAL_TOKENS["cls_token"],
+        sep_token: str = SPECIAL_TOKENS["sep_token"],
+        mask_token: str = SPECIAL_TOKENS["mask_token"],
+    ):
+        self.tokens = tuple(tokens)
+        self.pad_token = pad_token
+        self.unknown_token = unknown_token
+        self.cls_token = cls_token
+        self.sep_token = sep_token
+        self.mask_token = mask_token
+        if not self.tokens:
+            raise ValueError(
+                "A vocabulary must hold at least its special tokens; got 0."
+            )
+        self._ids = {}
+        for i, token in enumerate(self.tokens):
+            if not token:
+                raise ValueError(
+                    f"Every line of a vocabulary must hold a token; line {i + 1} is "
+                    "blank. Delete the line if the ids were made without it."
+                )
+            if token in self._ids:
+                raise ValueError(
+                    f"Every token of a vocabulary must be there once; {token!r} is on "
+                    f"lines {self._ids[token] + 1} and {i + 1}. Rename one of them, "
+                    "so that the other ids keep their places."
+                )
+            self._ids[token] = i
+        for name in SPECIAL_TOKENS:
+            if getattr(self, name) not in self._ids:
+                raise ValueError(
+                    f"The vocabulary must hold its {name} {getattr(self, name)!r}; it "
+                    f"is not among the {len(self.tokens)} tokens. Add it, or pass "
+                    f"{name}=... if it is spelled differently there."
+                )
+
+    @property
+    def special_tokens(self) -> tuple[str, ...]:
+        """Pad, unknown, cls, sep and mask, as spelled here."""
+        return tuple(getattr(self, name) for name in SPECIAL_TOKENS)
+
+    @property
+    def special_ids(self) -> tuple[int, ...]:
+        """The ids of the special tokens, in rising order."""
+        return tuple(sorted({self._ids[token] for token in self.special_tokens}))
+
+    @property
+    def pad_id(self) -> int:
+        return self._ids[self.pad_token]
+
+    @property
+    def unknown_id(self) -> int:
+        return self._ids[self.unknown_token]
+
+    @property
+    def cls_id(self) -> int:
+        return self._ids[self.cls_token]
+
+    @property
+    def sep_id(self) -> int:
+        return self._ids[self.sep_token]
+
+    @property
+    def mask_id(self) -> int:
+        return self._ids[self.mask_token]
+
+    def token_to_id(self, token: str) -> int:
+        """The token's id, or `unknown_id` when it is not in the vocabulary."""
+        return self._ids.get(token, self.unknown_id)
+
+    def id_to_token(self, id: int) -> str:
+        """The token with this id.
+
+        Raises:
+            ValueError: the id is below 0, or not below `len(vocabulary)`.
+        """
+        if not 0 <= id < len(self.tokens):
+            raise ValueError(
+                f"A token id must be from 0 to {len(self.tokens) - 1}; got {id}."
+            )
+        return self.tokens[id]
+
+    def arguments(self) -> dict:
+        """The constructor's keyword arguments; what JSON can hold."""
+        special = {name: getattr(self, name) for name in SPECIAL_TOKENS}
+        return {"tokens": list(self.tokens), **special}
+
+    def __len__(self):
+        return len(self.tokens)
+
+    def __contains__(self, token):
+        return token in self._ids
+
+    def __eq__(self, other):
+        if not isinstance(other, Vocabulary):
+            return NotImplemented
+        return (self.tokens, self.special_tokens) == (
+            other.tokens,
+            other.special_tokens,
+        )
+
+    def __hash__(self):
+        return hash((self.tokens, self.special_tokens))
+
+    def __repr__(self):
+        return f"Vocabulary({len(self.tokens)} tokens)"
+
+    @classmethod
+    def read(cls, path: str | os.PathLike, **special_tokens: str) -> "Vocabulary":
+        r"""Reads a UTF-8 `vocab.txt`, one token per line; line 1 is id 0.
+
+        Lines end at "\n" alone, since published files hold tokens such as U+2028 that
+        `str.splitlines` would cut; a "\r" before it is dropped.
+
+        Args:
+            path: the file.
+            **special_tokens: `pad_token=...` and so on, as in the constructor.
+
+        Raises:
+            ValueError: an empty file, bytes that are not UTF-8, a blank line, a token
+                given twice or a special token missing; the message names the file.
+        """
+        with open(path, "rb") as file:
+            data = file.read()
+        if not data.strip():
+            raise ValueError(f"{path}: expected one token per line; the file is empty.")
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            raise ValueError(
+                f"{path}: a vocabulary must be UTF-8; line {line} is not, at byte "
+                f"{error.start} of the file. Convert the file to UTF-8."
+            ) from None
+        lines = text.removesuffix("\n").split("\n")
+        try:
+            return cls([line.removesuffix("\r") for line in lines], **special_tokens)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+
+    def write(self, path: str | os.PathLike) -> None:
+        """Writes one token per line, UTF-8, whole or not at all."""
+        path = os.path.abspath(path)
+        handle, temporary = tempfile.mkstemp(
+            prefix=os.path.basename(path), suffix=".tmp", dir=os.path.dirname(path)
+        )
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write("".join(f"{token}\n" for token in self.tokens).encode())
+            # mkstemp makes files that only their owner may read.
+            umask = os.umask(0)
+            os.umask(umask)
+            os.chmod(temporary, 0o666 & ~umask)
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+
+
+def as_vocabulary(value) -> Vocabulary:
+    """The vocabulary behind whatever a tokenizer accepts in its place.
+
+    Args:
+        value: a `Vocabulary`, the path of a `vocab.txt`, a list of tokens, or the dict
+            of `Vocabulary.arguments()`.
+    """
+    if isinstance(value, Vocabulary):
+        return value
+    if isinstance(value, str | os.PathLike):
+        return Vocabulary.read(value)
+    if isinstance(value, dict):
+        return Vocabulary(**value)
+    return Vocabulary(value)

@@ -1,0 +1,115 @@
+import pathlib
+import subprocess
+import sys
+import unicodedata
+
+import pytest
+
+from kbert.text.reference_tokenizer import ReferenceTokenizer
+from kbert.text.vocabulary import Vocabulary
+from kbert.text.vocabulary_learner import learn_vocabulary
+
+DATA = pathlib.Path(__file__).parents[1] / "data"
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+SAMPLES = [DATA / "text_sample_ko.txt", DATA / "text_sample_en.txt"]
+
+
+def written(tmp_path, text):
+    path = tmp_path / "corpus.txt"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def learned(path, size, **arguments):
+    return list(learn_vocabulary(path, size, **arguments).tokens)
+
+
+def test_golden(tmp_path):
+    path = written(tmp_path, "ab ab ab\n")
+    tokens = [*SPECIAL, "a", "b", "##a", "##b", "ab"]
+    assert learned(path, 10, max_alphabet=2) == tokens
+    assert learned(path, 99, max_alphabet=2) == tokens  # nothing more to learn
+    assert learned(path, 9, max_alphabet=2) == tokens[:9]
+
+
+def test_the_shipped_vocabulary_is_learned_again():
+    again = learn_vocabulary(SAMPLES, vocabulary_size=1400, max_alphabet=500)
+    assert again == Vocabulary.read(DATA / "text_vocabulary.txt")
+
+
+def test_another_process_learns_the_same():
+    code = (
+        "import sys; from kbert.text.vocabulary_learner import learn_vocabulary\n"
+        "print(hash(learn_vocabulary(sys.argv[1], 2000, max_alphabet=500).tokens))"
+    )
+    environment = {"PYTHONHASHSEED": "0"}  # only to compare the hashes printed
+    runs = {
+        subprocess.run(
+            [sys.executable, "-c", code, str(SAMPLES[0])],
+            check=True,
+            cwd=DATA.parents[1],
+            env=environment,
+            capture_output=True,
+        ).stdout
+        for _ in range(3)
+    }
+    assert len(runs) == 1
+
+
+def test_most_words_become_pieces():
+    vocabulary = learn_vocabulary(SAMPLES, vocabulary_size=4000, max_alphabet=1000)
+    text = SAMPLES[0].read_text(encoding="utf-8")
+    ids = ReferenceTokenizer(vocabulary)([text])[0]
+    assert ids.count(vocabulary.unknown_id) / len(ids) < 0.02
+
+
+def test_text_is_normalised_as_the_tokenizer_does(tmp_path):
+    jamo = unicodedata.normalize("NFD", "한글 한글 É É")
+    path = written(tmp_path, jamo)
+    assert "한글" in learned(path, 30, max_alphabet=5)
+    assert "É" in learned(path, 30, max_alphabet=5)
+    assert "é" in learned(path, 30, max_alphabet=5, lowercase=True, strip_accents=False)
+    stripped = learned(path, 60, max_alphabet=9, lowercase=True)
+    assert "e" in stripped and "\u1112" in stripped and "é" not in stripped
+
+
+def test_what_stands_alone_takes_no_continuation(tmp_path):
+    path = written(tmp_path, "字, 字, 字x\n")
+    assert learned(path, 50, min_frequency=1) == [*SPECIAL, ",", "x", "字", "##x"]
+    together = learned(path, 50, min_frequency=1, split_on_cjk=False)
+    assert "##字" in together and "字x" in together
+
+
+def test_alphabet_frequency_and_unused(tmp_path):
+    path = written(tmp_path, "a a a b b c\n")
+    assert learned(path, 50, max_alphabet=9)[5:] == ["a", "b", "##a", "##b"]
+    assert learned(path, 50, max_alphabet=1)[5:] == ["a", "##a"]
+    tokens = learned(path, 50, max_alphabet=9, num_unused=2)
+    assert tokens[:7] == [*SPECIAL, "[unused1]", "[unused2]"]
+
+
+def test_a_directory_stands_for_its_text_files(tmp_path):
+    written(tmp_path, "ab ab ab\n")
+    (tmp_path / "other.md").write_text("cd cd cd")
+    assert learned(tmp_path, 50, max_alphabet=9)[5:] == ["a", "b", "##a", "##b", "ab"]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"Expected text files \(\*.txt\)"):
+        learn_vocabulary(tmp_path / "empty")
+
+
+def test_errors(tmp_path):
+    with pytest.raises(ValueError, match="at least one text file; got none"):
+        learn_vocabulary([])
+    with pytest.raises(ValueError, match="corpus.txt; there is none. Are the files em"):
+        learn_vocabulary(written(tmp_path, ""))
+    korean = "가\n".encode() + "안녕하세요\n".encode("cp949")
+    with pytest.raises(
+        ValueError, match="Expected UTF-8; .*corpus.txt, line 2 .*CP949"
+    ):
+        learn_vocabulary(written(tmp_path, korean))
+    with pytest.raises(
+        ValueError, match="line 1 holds the byte 0xff at position 0. Convert"
+    ):
+        learn_vocabulary(written(tmp_path, b"\xff\xff\n"))
+    with pytest.raises(ValueError, match="at least 9: 5 special.*2 characters.*got 8"):
+        learn_vocabulary(written(tmp_path, "ab ab ab\n"), 8, max_alphabet=2)

@@ -1,0 +1,1 @@
+"""The layers of BERT, from `keras.ops` alone: they run on any Keras backend."""

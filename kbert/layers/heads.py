@@ -1,0 +1,125 @@
+"""The two heads of pre-training: masked language model and next sentence."""
+
+import keras
+from keras import ops
+
+from kbert.layers.encoder import activation_function, gather_rows
+
+
+@keras.saving.register_keras_serializable(package="kbert")
+class MaskedLMHead(keras.layers.Layer):
+    """Logits over the vocabulary at the masked positions.
+
+    Gathers first, projects after: dense(D) -> activation -> layer norm -> product with
+    the token embedding's own table -> bias (google-research/bert,
+    `get_masked_lm_output`). The table is the embedding's variable, not a copy.
+
+    Call arguments:
+        x: float (B, L, D); or (B, M, D), rows gathered already, without positions.
+        mask_positions: int32 (B, M), in [0, L); None means x is gathered already.
+
+    Returns: logits (B, M, V) in the layer's compute dtype.
+    """
+
+    def __init__(
+        self,
+        token_embedding,
+        activation="gelu",
+        layer_norm_epsilon=1e-12,
+        initializer_range=0.02,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.token_embedding = token_embedding
+        self.activation = activation
+        self.layer_norm_epsilon = layer_norm_epsilon
+        self.initializer_range = initializer_range
+        self.transform = keras.layers.Dense(
+            token_embedding.output_dim,
+            kernel_initializer=keras.initializers.TruncatedNormal(
+                stddev=initializer_range
+            ),
+            dtype=self.dtype_policy,
+            name="transform",
+        )
+        self.norm = keras.layers.LayerNormalization(
+            epsilon=layer_norm_epsilon, dtype=self.dtype_policy, name="norm"
+        )
+        self._activation = activation_function(activation)
+
+    def build(self, x_shape, mask_positions_shape=None):
+        rows = (None, self.token_embedding.output_dim)
+        if not self.token_embedding.built:
+            self.token_embedding.build((None,))
+        self.transform.build(rows)
+        self.norm.build(rows)
+        self.output_bias = self.add_weight(
+            shape=(self.token_embedding.input_dim,),
+            initializer="zeros",
+            name="output_bias",
+        )
+
+    def call(self, x, mask_positions=None):
+        if mask_positions is not None:
+            x = gather_rows(x, mask_positions)
+        num_positions = ops.shape(x)[1]
+        x = ops.reshape(x, (-1, self.token_embedding.output_dim))  # (B M, D)
+        x = self.norm(self._activation(self.transform(x)))
+        table = ops.cast(self.token_embedding.embeddings, self.compute_dtype)
+        bias = ops.cast(self.output_bias, self.compute_dtype)
+        logits = ops.matmul(x, ops.transpose(table)) + bias
+        return ops.reshape(logits, (-1, num_positions, self.token_embedding.input_dim))
+
+    def compute_output_shape(self, x_shape, mask_positions_shape=None):
+        batch, rows = (mask_positions_shape or x_shape)[:2]
+        return (batch, rows, self.token_embedding.input_dim)
+
+    def get_config(self):
+        return super().get_config() | {
+            "token_embedding": keras.saving.serialize_keras_object(
+                self.token_embedding
+            ),
+            "activation": self.activation,
+            "layer_norm_epsilon": self.layer_norm_epsilon,
+            "initializer_range": self.initializer_range,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        embedding = keras.saving.deserialize_keras_object(config["token_embedding"])
+        return cls(**(config | {"token_embedding": embedding}))
+
+
+@keras.saving.register_keras_serializable(package="kbert")
+class NextSentenceHead(keras.layers.Layer):
+    """Logits for "B follows A" (class 0) and "B is random" (class 1).
+
+    Call arguments:
+        pooled_output: float (B, D).
+
+    Returns: logits (B, 2) in the layer's compute dtype.
+    """
+
+    def __init__(self, initializer_range=0.02, **kwargs):
+        super().__init__(**kwargs)
+        self.initializer_range = initializer_range
+        self.dense = keras.layers.Dense(
+            2,
+            kernel_initializer=keras.initializers.TruncatedNormal(
+                stddev=initializer_range
+            ),
+            dtype=self.dtype_policy,
+            name="dense",
+        )
+
+    def build(self, pooled_output_shape):
+        self.dense.build(pooled_output_shape)
+
+    def call(self, pooled_output):
+        return self.dense(pooled_output)
+
+    def compute_output_shape(self, pooled_output_shape):
+        return (*pooled_output_shape[:-1], 2)
+
+    def get_config(self):
+        return super().get_config() | {"initializer_range": self.initializer_range}

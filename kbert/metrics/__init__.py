@@ -1,0 +1,1 @@
+"""What a score is, from `keras.ops` alone."""

@@ -1,0 +1,1 @@
+"""The models: functional `keras.Model`s composed from `kbert.layers`."""

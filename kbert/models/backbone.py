@@ -1,0 +1,153 @@
+"""BERT without a head: packed inputs to vectors."""
+
+import keras
+from keras import ops
+
+from kbert.features import BACKBONE_INPUTS
+from kbert.layers.attention import additive_mask
+from kbert.layers.embeddings import BertEmbeddings
+from kbert.layers.encoder import EncoderBlock
+
+
+@keras.saving.register_keras_serializable(package="kbert")
+class BertBackbone(keras.Model):
+    """The encoder of Devlin et al. (2018), with its pooler.
+
+    Inputs (a dict): `token_ids`, `segment_ids`, `padding_mask`, each int32 (B, L), L at
+    most `max_sequence_length`; 1 in the mask marks tokens that may be attended to.
+
+    Outputs (a dict): `sequence_output` (B, L, D), one vector per token, and
+    `pooled_output` (B, D), tanh of a dense layer on [CLS].
+
+    The arguments are the fields of `kbert.BertConfig`, where each is explained:
+    `BertBackbone(**kbert.bert_base().arguments())` has 109,482,240 parameters.
+    Weights start from a truncated normal of standard deviation `initializer_range`,
+    biases from 0, norms from gamma 1 and beta 0, as in google-research/bert.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size=30522,
+        num_layers=12,
+        num_heads=12,
+        hidden_dim=768,
+        intermediate_dim=3072,
+        activation="gelu",
+        dropout=0.1,
+        attention_dropout=0.1,
+        max_sequence_length=512,
+        num_segments=2,
+        layer_norm_epsilon=1e-12,
+        initializer_range=0.02,
+        dtype=None,
+        name=None,
+    ):
+        policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
+        embeddings = BertEmbeddings(
+            vocabulary_size,
+            hidden_dim,
+            max_sequence_length,
+            num_segments,
+            dropout,
+            layer_norm_epsilon,
+            initializer_range,
+            dtype=policy,
+            name="embeddings",
+        )
+        blocks = [
+            EncoderBlock(
+                hidden_dim,
+                num_heads,
+                intermediate_dim,
+                activation,
+                dropout,
+                attention_dropout,
+                layer_norm_epsilon,
+                initializer_range,
+                dtype=policy,
+                name=f"encoder_block_{i}",
+            )
+            for i in range(num_layers)
+        ]
+        pooler = keras.layers.Dense(
+            hidden_dim,
+            activation="tanh",
+            kernel_initializer=keras.initializers.TruncatedNormal(
+                stddev=initializer_range
+            ),
+            dtype=policy,
+            name="pooler",
+        )
+
+        inputs = {
+            f.name: keras.Input(f.shape, dtype=f.dtype, name=f.name)
+            for f in BACKBONE_INPUTS
+        }
+        mask = additive_mask(inputs["padding_mask"])
+        x = embeddings(inputs["token_ids"], inputs["segment_ids"])
+        for block in blocks:
+            last_block_input = x
+            x = block(x, mask)
+        outputs = {
+            "sequence_output": x,
+            "pooled_output": pooler(x[:, 0]),  # (B, D): [CLS]
+        }
+        super().__init__(inputs=inputs, outputs=outputs, name=name or "backbone")
+
+        self.vocabulary_size = vocabulary_size
+        self.num_layers = num_layers
+        self.num_heads = num_heads
+        self.hidden_dim = hidden_dim
+        self.intermediate_dim = intermediate_dim
+        self.activation = activation
+        self.dropout = dropout
+        self.attention_dropout = attention_dropout
+        self.max_sequence_length = max_sequence_length
+        self.num_segments = num_segments
+        self.layer_norm_epsilon = layer_norm_epsilon
+        self.initializer_range = initializer_range
+        self.policy = policy
+        self.embeddings = embeddings
+        self.blocks = blocks
+        self.pooler = pooler
+        self._mask = mask
+        self._last_block_input = last_block_input
+
+    def rows_at(self, mask_positions=None):
+        """The graph up to the last block, and of that block only the rows asked for.
+
+        A model that reads [CLS] or the masked positions alone builds its graph on this
+        and pays for no other row of the last block. The numbers are those of
+        `sequence_output` at the same rows.
+
+        Args:
+            mask_positions: int32 (B, M) Keras tensor; None for [CLS] alone.
+
+        Returns: Keras tensor (B, 1 + M, D), [CLS] first.
+        """
+        positions = ops.zeros_like(self.input["token_ids"][:, :1])  # (B, 1): [CLS]
+        if mask_positions is not None:
+            positions = ops.concatenate([positions, mask_positions], axis=1)
+        return self.blocks[-1](self._last_block_input, self._mask, positions)
+
+    def get_config(self):
+        return {
+            "vocabulary_size": self.vocabulary_size,
+            "num_layers": self.num_layers,
+            "num_heads": self.num_heads,
+            "hidden_dim": self.hidden_dim,
+            "intermediate_dim": self.intermediate_dim,
+            "activation": self.activation,
+            "dropout": self.dropout,
+            "attention_dropout": self.attention_dropout,
+            "max_sequence_length": self.max_sequence_length,
+            "num_segments": self.num_segments,
+            "layer_norm_epsilon": self.layer_norm_epsilon,
+            "initializer_range": self.initializer_range,
+            "dtype": keras.dtype_policies.serialize(self.policy),
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        return cls(**config)

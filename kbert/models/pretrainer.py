@@ -1,0 +1,69 @@
+"""BERT as it is pre-trained: masked language model and next sentence prediction."""
+
+import keras
+
+from kbert.features import MASK_POSITIONS
+from kbert.layers.heads import MaskedLMHead, NextSentenceHead
+
+
+@keras.saving.register_keras_serializable(package="kbert")
+class BertPretrainer(keras.Model):
+    """A `BertBackbone` with the two heads of the paper's section 3.1.
+
+    Inputs (a dict): those of the backbone and `mask_positions` int32 (B, M); unused
+    places hold 0 and weigh nothing in the loss.
+
+    Outputs (a dict of float32 logits): `masked_lm` (B, M, V), `next_sentence` (B, 2),
+    class 0 = B follows A, 1 = B is random. The vocabulary projection is the token
+    embedding itself. Of the last block only [CLS] and the masked rows are computed.
+    """
+
+    def __init__(self, backbone, name=None):
+        head_arguments = {
+            "initializer_range": backbone.initializer_range,
+            "dtype": backbone.policy,
+        }
+        masked_lm_head = MaskedLMHead(
+            backbone.embeddings.token_embedding,
+            activation=backbone.activation,
+            layer_norm_epsilon=backbone.layer_norm_epsilon,
+            name="masked_lm_head",
+            **head_arguments,
+        )
+        next_sentence_head = NextSentenceHead(
+            name="next_sentence_head", **head_arguments
+        )
+
+        positions = keras.Input(
+            MASK_POSITIONS.shape, dtype=MASK_POSITIONS.dtype, name=MASK_POSITIONS.name
+        )
+        rows = backbone.rows_at(positions)  # (B, 1 + M, D)
+        logits = {
+            "masked_lm": masked_lm_head(rows[:, 1:]),
+            "next_sentence": next_sentence_head(backbone.pooler(rows[:, 0])),
+        }
+        outputs = {name: in_float32(x, name) for name, x in logits.items()}
+        super().__init__(
+            inputs=backbone.input | {MASK_POSITIONS.name: positions},
+            outputs=outputs,
+            name=name or "pretrainer",
+        )
+        self.backbone = backbone
+        self.masked_lm_head = masked_lm_head
+        self.next_sentence_head = next_sentence_head
+
+    def get_config(self):
+        return {
+            "backbone": keras.saving.serialize_keras_object(self.backbone),
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        backbone = keras.saving.deserialize_keras_object(config["backbone"])
+        return cls(**(config | {"backbone": backbone}))
+
+
+def in_float32(logits, name):
+    """Logits leave a model in float32, so that softmax and loss run in float32."""
+    return keras.layers.Activation("linear", dtype="float32", name=name)(logits)

@@ -1,0 +1,1 @@
+"""From text files to pre-training batches, with NumPy alone."""

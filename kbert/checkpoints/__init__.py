@@ -1,0 +1,1 @@
+"""Weights and settings on disk, in and out."""

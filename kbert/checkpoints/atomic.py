@@ -1,0 +1,48 @@
+"""Directories that are whole or not there."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def refuse_existing(directory: str | Path, overwrite: bool = False) -> Path:
+    """Asked before long work, so that it is not done in vain.
+
+    Raises:
+        FileExistsError: the directory exists and may not be overwritten.
+    """
+    directory = Path(directory)
+    if directory.exists() and not overwrite:
+        raise FileExistsError(
+            f"Expected a directory that does not exist yet; {directory} does. Choose "
+            "another or pass --overwrite (overwrite=True)."
+        )
+    return directory
+
+
+@contextlib.contextmanager
+def write_directory(directory: str | Path, overwrite: bool = False) -> Iterator[Path]:
+    """Gives a directory aside to write into and renames it at the end.
+
+    A reader sees the old content or the new, never a mixture. If the process dies while
+    writing, the old directory is untouched. When it is replaced, it is moved aside
+    first and deleted last: at the one instant at which the name is free, both the old
+    (`.NAME.old-PID`) and the new directory are whole on disk.
+    """
+    directory = refuse_existing(directory, overwrite)
+    aside = directory.with_name(f".{directory.name}.new-{os.getpid()}")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    try:
+        yield aside
+        if directory.exists():
+            old = directory.with_name(f".{directory.name}.old-{os.getpid()}")
+            directory.rename(old)
+            aside.rename(directory)
+            shutil.rmtree(old)
+        else:
+            aside.rename(directory)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)

@@ -1,0 +1,110 @@
+"""Packed inputs of many texts, kept without padding, and batches of like length."""
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+
+_ROUND_LENGTH_TO = 8  # few distinct shapes, and whole vectors of the CPU
+
+
+@dataclasses.dataclass(frozen=True)
+class PackedRows:
+    """Rows of [CLS] a [SEP] (b [SEP]), end to end.
+
+    Attributes:
+        token_ids: int32 (N,), all rows.
+        segment_ids: int32 (N,).
+        starts: int64 (rows + 1,); row i is the slice starts[i]:starts[i + 1].
+        pad_id: what `batch` fills up with.
+    """
+
+    token_ids: np.ndarray
+    segment_ids: np.ndarray
+    starts: np.ndarray
+    pad_id: int
+
+    def __len__(self):
+        return len(self.starts) - 1
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """int64 (rows,), in tokens."""
+        return np.diff(self.starts)
+
+    def batch(self, rows: np.ndarray) -> dict:
+        """The backbone's inputs for some rows, padded to the longest of them.
+
+            rows [2 7 3], [2 7 8 9 3], pad 0 ->
+                token_ids    [[2, 7, 3, 0, 0, 0, 0, 0], [2, 7, 8, 9, 3, 0, 0, 0]]
+                padding_mask [[1, 1, 1, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 0, 0, 0]]
+
+        Lengths are rounded up to a multiple of 8.
+        """
+        lengths = self.lengths[rows]
+        longest = int(lengths.max())
+        longest = -(-longest // _ROUND_LENGTH_TO) * _ROUND_LENGTH_TO
+        place = np.arange(longest)
+        keep = place < lengths[:, None]
+        source = (self.starts[rows][:, None] + place)[keep]
+        token_ids = np.full(keep.shape, self.pad_id, "int32")
+        segment_ids = np.zeros(keep.shape, "int32")
+        token_ids[keep] = self.token_ids[source]
+        segment_ids[keep] = self.segment_ids[source]
+        return {
+            "token_ids": token_ids,
+            "segment_ids": segment_ids,
+            "padding_mask": keep.astype("int32"),
+        }
+
+
+def pack_rows(preprocessor, columns: list[list[str]], chunk: int = 1024) -> PackedRows:
+    """Tokenizes and packs texts, in the graph of TensorFlow.
+
+    Args:
+        preprocessor: a `BertPreprocessor`.
+        columns: one list of texts, or two of equal length for pairs.
+        chunk: texts per call of the graph.
+    """
+    import tensorflow as tf
+
+    dataset = tf.data.Dataset.from_tensor_slices(tuple(columns)).batch(chunk)
+    dataset = dataset.map(
+        lambda *texts: preprocessor(texts if len(texts) > 1 else texts[0]),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+    token_ids, segment_ids, lengths = [], [], [np.zeros(1, "int64")]
+    for packed in dataset.as_numpy_iterator():
+        keep = packed["padding_mask"] == 1
+        token_ids.append(packed["token_ids"][keep])
+        segment_ids.append(packed["segment_ids"][keep])
+        lengths.append(keep.sum(axis=1))
+    return PackedRows(
+        np.concatenate(token_ids),
+        np.concatenate(segment_ids),
+        np.cumsum(np.concatenate(lengths)),
+        preprocessor.tokenizer.vocabulary.pad_id,
+    )
+
+
+def shuffled_batches(
+    lengths: np.ndarray, batch_size: int, seed: int, epoch: int, window: int = 50
+) -> Iterator[np.ndarray]:
+    """Row numbers of one epoch's batches, texts of like length together.
+
+    Rows are shuffled, each window of 50 batches is sorted by length and cut, and the
+    batches are shuffled. The order is a pure function of (seed, epoch). The last,
+    smaller batch is filled up with other rows, so that every batch, and each replica's
+    share of it, has the same size; nothing is left out.
+    """
+    rng = np.random.default_rng([seed, epoch])
+    order = rng.permutation(len(lengths))
+    short = -len(order) % batch_size
+    order = np.concatenate([order, np.resize(order, short)])
+    batches = []
+    for start in range(0, len(order), window * batch_size):
+        part = order[start : start + window * batch_size]
+        part = part[np.argsort(lengths[part], kind="stable")]
+        batches += np.split(part, len(part) // batch_size)
+    for index in rng.permutation(len(batches)):
+        yield batches[index]

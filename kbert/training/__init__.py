@@ -1,0 +1,1 @@
+"""Training: schedules, optimizers, several devices, pre-training, fine-tuning."""

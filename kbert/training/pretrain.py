@@ -1,0 +1,215 @@
+"""Pre-training: text files and a vocabulary in, a model directory out."""
+
+import csv
+import hashlib
+import itertools
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from kbert.checkpoints.atomic import refuse_existing
+from kbert.checkpoints.model_directory import (
+    load_tokenizer,
+    save,
+)
+from kbert.config import SIZES, BertConfig
+from kbert.models.backbone import BertBackbone
+from kbert.models.pretrainer import BertPretrainer
+from kbert.pretraining.batches import PretrainingBatches
+from kbert.pretraining.corpus import documents
+from kbert.pretraining.token_store import TokenStore, build_token_store
+from kbert.text.files import text_files
+from kbert.training.distribution import strategy_scope
+from kbert.training.optimizers import adamw
+
+_VALIDATION_STEPS = 20
+
+
+def pretrain(
+    corpus: list[str],
+    vocabulary: str,
+    output: str,
+    size: str = "tiny",
+    steps: int = 10000,
+    batch_size: int = 64,
+    sequence_length: int = 128,
+    learning_rate: float | None = None,
+    warmup_share: float = 0.1,
+    dropout: float = 0.1,
+    held_out: float = 0.01,
+    evaluation_interval: int = 500,
+    seed: int = 0,
+    strategy: str = "none",
+    store: str | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Pre-train a BERT on text files (masked language model + next sentence).
+
+    The texts are tokenized once into a store on disk; sentence pairs and masks are
+    drawn anew in every epoch. The model directory is written at every evaluation, with
+    `training_log.csv` and, where matplotlib is installed, `training.png`.
+
+    Args:
+        corpus: text files, or directories of *.txt; UTF-8, one sentence per line and
+            an empty line between documents, or plain paragraphs.
+        vocabulary: directory made by kbert vocab, a model directory, or a vocab.txt.
+        output: the model directory to write.
+        size: tiny, mini, small, medium, base or large.
+        steps: optimizer steps.
+        batch_size: sequences per step, over all devices.
+        sequence_length: tokens per sequence; also the longest input of the model.
+        learning_rate: peak; by default 1e-4 at D=768 and more for narrower models, in
+            proportion (6e-4 at D=128).
+        warmup_share: share of the steps spent warming up.
+        dropout: share of hidden values and attention probabilities dropped; 0 serves
+            a small model that sees little text twice.
+        held_out: share of the documents kept for validation.
+        evaluation_interval: steps between two evaluations on held-out documents.
+        seed: of weights, dropout, pairs and masks.
+        strategy: none, or mirrored for all devices of this machine.
+        store: where the tokenized corpus lies; by default beside the output. One made
+            from the same files and vocabulary is used again.
+        overwrite: replace an output directory that exists.
+    """
+    output = refuse_existing(output, overwrite)
+    config = model_config(size)
+    tokenizer = load_tokenizer(vocabulary)
+    token_store = open_or_build_store(
+        corpus, tokenizer, Path(store or f"{output}-store")
+    )
+    arguments = {
+        "batch_size": batch_size,
+        "sequence_length": sequence_length,
+        "seed": seed,
+        "held_out": held_out,
+    }
+    batches = PretrainingBatches(token_store, tokenizer.vocabulary, **arguments)
+    validation = PretrainingBatches(
+        token_store, tokenizer.vocabulary, **arguments, validation=bool(held_out)
+    )
+    keras.utils.set_random_seed(seed)
+    with strategy_scope(strategy):
+        backbone = BertBackbone(
+            **config.arguments()
+            | {
+                "vocabulary_size": len(tokenizer.vocabulary),
+                "max_sequence_length": sequence_length,
+                "dropout": dropout,
+                "attention_dropout": dropout,
+            }
+        )
+        model = BertPretrainer(backbone)
+        peak = learning_rate or 1e-4 * 768 / config.hidden_dim
+        compile_pretrainer(model, adamw(peak, steps, warmup_share))
+    about = {
+        "corpus": [file.name for file in text_files(corpus)],
+        "num_tokens": token_store.num_tokens,
+        "steps": steps,
+        "batch_size": batch_size,
+        "learning_rate": peak,
+        "seed": seed,
+        "steps_per_epoch": batches.steps_per_epoch,
+    }
+    print(
+        f"{token_store.num_documents:,} documents, {token_store.num_tokens:,} tokens; "
+        f"{steps:,} steps are {steps / batches.steps_per_epoch:.1f} epochs; "
+        f"{model.count_params():,} parameters"
+    )
+
+    log = []
+    num_rounds = max(1, round(steps / evaluation_interval))
+    bounds = np.linspace(0, steps, num_rounds + 1).round().astype(int).tolist()
+    validation_steps = min(_VALIDATION_STEPS, validation.steps_per_epoch)
+    for number, (first, last) in enumerate(itertools.pairwise(bounds)):
+        history = model.fit(
+            (batches.batch(step) for step in range(first, last)),
+            steps_per_epoch=last - first,
+            initial_epoch=number,
+            epochs=number + 1,
+            validation_data=(validation.batch(i) for i in range(validation_steps)),
+            validation_steps=validation_steps,
+        )
+        scores = {name: values[-1] for name, values in history.history.items()}
+        log.append({"step": last} | scores)
+        save(model, output, tokenizer, {"kbert": {"pretraining": about}}, True)
+        write_log(log, output)
+    plot_log(log, output)
+    return output
+
+
+def compile_pretrainer(model: BertPretrainer, optimizer) -> None:
+    """Both losses, summed, and both accuracies, as `fit` shows them."""
+    outputs = ("masked_lm", "next_sentence")
+    model.compile(
+        optimizer,
+        loss={
+            name: keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+            for name in outputs
+        },
+        weighted_metrics={
+            name: [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+            for name in outputs
+        },
+    )
+
+
+def model_config(size: str) -> BertConfig:
+    """The config behind a size's name."""
+    if size not in SIZES:
+        raise ValueError(f"size must be one of {', '.join(SIZES)}; got {size!r}.")
+    return SIZES[size]()
+
+
+def open_or_build_store(corpus, tokenizer, directory: Path) -> TokenStore:
+    """The token store of these files and this tokenizer, built where it is not yet."""
+    files = text_files(corpus)
+    settings = tokenizer.get_config()
+    settings = {k: v for k, v in settings.items() if k not in ("name", "dtype")}
+    facts = [
+        [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files],
+        settings,
+    ]
+    text = json.dumps(facts, ensure_ascii=False, sort_keys=True, default=str)
+    fingerprint = hashlib.sha256(text.encode()).hexdigest()
+    if (directory / "store.json").is_file():
+        token_store = TokenStore(directory)
+        if token_store.about.get("fingerprint") == fingerprint:
+            print(f"using the token store {directory}")
+            return token_store
+    return build_token_store(
+        documents(files),
+        lambda sentences: tokenizer(sentences).to_list(),
+        directory,
+        {"fingerprint": fingerprint, "files": [file.name for file in files]},
+    )
+
+
+def write_log(log: list[dict], directory: Path) -> None:
+    """`training_log.csv`: one row per evaluation."""
+    with open(directory / "training_log.csv", "w", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, list(log[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(log)
+
+
+def plot_log(log: list[dict], directory: Path) -> None:
+    """`training.png`: both accuracies on training and held-out text, over steps."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        print("no training.png: pip install 'kbert[plots]' to have it drawn")
+        return
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    axes = figure.subplots(1, 2)
+    titles = {"masked_lm": "masked language model", "next_sentence": "next sentence"}
+    for axis, (name, title) in zip(axes, titles.items(), strict=True):
+        steps = [row["step"] for row in log]
+        for prefix, label in (("", "training"), ("val_", "held out")):
+            key = f"{prefix}{name}_accuracy"
+            axis.plot(steps, [100 * row[key] for row in log], marker=".", label=label)
+        axis.set(title=title, xlabel="optimizer steps", ylabel="accuracy, percent")
+        axis.grid(alpha=0.3)
+        axis.legend()
+    figure.savefig(directory / "training.png", dpi=120)

@@ -132,17 +132,19 @@ def load_tokenizer(directory_or_preset: str | Path):
     return BertTokenizer(**tokenizer_arguments(directory_or_preset))
 
 
-def write_tokenizer(tokenizer, directory: Path, sequence_length: int) -> None:
-    """Writes `vocab.txt` and `tokenizer_config.json` into an existing directory."""
+def write_tokenizer(
+    tokenizer, directory: Path, sequence_length: int | None = None
+) -> None:
+    """Writes `vocab.txt` and `tokenizer_config.json` into an existing directory.
+
+    `sequence_length`: the longest input of the model, where there is one already.
+    """
     tokenizer.vocabulary.write(directory / VOCABULARY)
-    settings = {
-        "tokenizer_class": "BertTokenizer",
-        "model_max_length": sequence_length,
-        **{
-            theirs: getattr(tokenizer, ours)
-            for theirs, ours in _TOKENIZER_FIELDS.items()
-        },
-    }
+    settings = {"tokenizer_class": "BertTokenizer"}
+    for theirs, ours in _TOKENIZER_FIELDS.items():
+        settings[theirs] = getattr(tokenizer, ours)
+    if sequence_length:
+        settings["model_max_length"] = sequence_length
     text = json.dumps(settings, ensure_ascii=False, indent=2)
     (directory / TOKENIZER_CONFIG).write_text(text + "\n", "utf-8")
 

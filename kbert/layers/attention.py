@@ -122,7 +122,9 @@ class SelfAttention(keras.layers.Layer):
         query = ops.transpose(query * self.head_dim**-0.5, (0, 2, 1, 3))
         key = ops.transpose(key, (0, 2, 3, 1))
         value = ops.transpose(value, (0, 2, 1, 3))
-        scores = ops.cast(ops.matmul(query, key), "float32") + mask  # (B, H, Q, L)
+        # Keras casts the mask to the compute dtype on the way in; it is cast back.
+        scores = ops.cast(ops.matmul(query, key), "float32")  # (B, H, Q, L)
+        scores = scores + ops.cast(mask, "float32")
         weights = ops.cast(ops.softmax(scores), self.compute_dtype)
         weights = self.dropout_layer(weights, training=training)
         return ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))

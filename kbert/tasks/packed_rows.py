@@ -17,12 +17,14 @@ class PackedRows:
         segment_ids: int32 (N,).
         starts: int64 (rows + 1,); row i is the slice starts[i]:starts[i + 1].
         pad_id: what `batch` fills up with.
+        sequence_length: the most that a batch is padded to.
     """
 
     token_ids: np.ndarray
     segment_ids: np.ndarray
     starts: np.ndarray
     pad_id: int
+    sequence_length: int
 
     def __len__(self):
         return len(self.starts) - 1
@@ -35,7 +37,7 @@ class PackedRows:
     def batch(self, rows: np.ndarray) -> dict:
         """The backbone's inputs for some rows, padded to the longest of them.
 
-            rows [2 7 3], [2 7 8 9 3], pad 0 ->
+            rows [2 7 3], [2 7 8 9 3], pad 0, sequence_length 64 ->
                 token_ids    [[2, 7, 3, 0, 0, 0, 0, 0], [2, 7, 8, 9, 3, 0, 0, 0]]
                 padding_mask [[1, 1, 1, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 0, 0, 0]]
 
@@ -44,6 +46,7 @@ class PackedRows:
         lengths = self.lengths[rows]
         longest = int(lengths.max())
         longest = -(-longest // _ROUND_LENGTH_TO) * _ROUND_LENGTH_TO
+        longest = min(longest, self.sequence_length)
         place = np.arange(longest)
         keep = place < lengths[:, None]
         source = (self.starts[rows][:, None] + place)[keep]
@@ -84,6 +87,7 @@ def pack_rows(preprocessor, columns: list[list[str]], chunk: int = 1024) -> Pack
         np.concatenate(segment_ids),
         np.cumsum(np.concatenate(lengths)),
         preprocessor.tokenizer.vocabulary.pad_id,
+        preprocessor.sequence_length,
     )
 
 

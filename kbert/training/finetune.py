@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from kbert.checkpoints.atomic import refuse_existing
 from kbert.checkpoints.huggingface import read_config
@@ -16,6 +17,7 @@ from kbert.checkpoints.model_directory import (
     model_path,
     save,
 )
+from kbert.features import BACKBONE_INPUTS
 from kbert.models.backbone import BertBackbone
 from kbert.models.text_classifier import BertTextClassifier
 from kbert.tasks.fill_mask import fill_masks
@@ -97,15 +99,19 @@ def finetune(
         f"{len(rows):,} examples, {len(task.labels)} labels; {full:,} fill all "
         f"{sequence_length} tokens, and what is longer is cut"
     )
+    order = [
+        batch
+        for epoch in range(epochs)
+        for batch in shuffled_batches(rows.lengths, batch_size, seed, epoch)
+    ]
     classifier.fit(
-        (
-            (rows.batch(batch), answers[batch])
-            for epoch in range(epochs)
-            for batch in shuffled_batches(rows.lengths, batch_size, seed, epoch)
-        ),
+        _dataset(rows, answers, order),
         steps_per_epoch=steps // epochs,
         epochs=epochs,
-        validation_data=_batches(*held_out, batch_size) if dev else None,
+        validation_data=_dataset(*held_out, _in_order(held_out[0], batch_size))
+        if dev
+        else None,
+        shuffle=False,
     )
     save(classifier, output, tokenizer, task.to_config(), overwrite)
     return output
@@ -196,37 +202,27 @@ def _examples(task, path, tokenizer):
     return pack_rows(preprocessor, columns), np.array(answers, "int32")
 
 
-def _batches(rows, answers, batch_size):
-    """Labelled batches in order of length, the last one smaller, as a Keras dataset."""
+def _in_order(rows, batch_size):
+    """Row numbers of batches of like length; the last batch is smaller."""
     order = np.argsort(rows.lengths, kind="stable")
-    cuts = range(batch_size, len(order), batch_size)
-    return _Sequence(rows, answers, np.split(order, cuts))
+    return np.split(order, range(batch_size, len(order), batch_size))
 
 
-class _Sequence(keras.utils.PyDataset):
-    def __init__(self, rows, answers, batches):
-        super().__init__()
-        self.rows, self.answers, self.batches = rows, answers, batches
-
-    def __len__(self):
-        return len(self.batches)
-
-    def __getitem__(self, index):
-        batch = self.batches[index]
-        return self.rows.batch(batch), self.answers[batch]
+def _dataset(rows, answers, order):
+    """(inputs, classes) for each batch of row numbers; lengths differ by batch."""
+    inputs = {f.name: tf.TensorSpec((None, *f.shape), f.dtype) for f in BACKBONE_INPUTS}
+    return tf.data.Dataset.from_generator(
+        lambda: ((rows.batch(batch), answers[batch]) for batch in order),
+        output_signature=(inputs, tf.TensorSpec((None,), "int32")),
+    ).prefetch(2)
 
 
 def _probabilities(classifier, rows, batch_size):
-    """float32 (rows, C), in order; batches are of like length, so padding is small."""
-    order = np.argsort(rows.lengths, kind="stable")
-    parts = [
-        keras.ops.convert_to_numpy(
-            keras.ops.softmax(classifier.predict_on_batch(rows.batch(batch)))
-        )
-        for batch in np.split(order, range(batch_size, len(order), batch_size))
-    ]
-    probabilities = np.concatenate(parts)
-    return probabilities[np.argsort(order)]
+    """float32 (rows, C), in the order of the rows."""
+    order = _in_order(rows, batch_size)
+    parts = [classifier.predict_on_batch(rows.batch(batch)) for batch in order]
+    probabilities = keras.ops.convert_to_numpy(keras.ops.softmax(np.concatenate(parts)))
+    return probabilities[np.argsort(np.concatenate(order))]
 
 
 def _typed(task):

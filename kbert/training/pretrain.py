@@ -130,6 +130,7 @@ def pretrain(
             epochs=number + 1,
             validation_data=(validation.batch(i) for i in range(validation_steps)),
             validation_steps=validation_steps,
+            shuffle=False,
         )
         scores = {name: values[-1] for name, values in history.history.items()}
         log.append({"step": last} | scores)

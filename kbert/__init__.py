@@ -1,0 +1,57 @@
+"""BERT, whole, in Keras: from raw text to a served model.
+
+Every public name is loaded when it is first used: `import kbert` imports no framework.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "kbert.config": (
+        "BertConfig",
+        "bert_tiny",
+        "bert_mini",
+        "bert_small",
+        "bert_medium",
+        "bert_base",
+        "bert_large",
+    ),
+    "kbert.text.vocabulary": ("Vocabulary",),
+    "kbert.text.vocabulary_learner": ("learn_vocabulary",),
+    "kbert.text.tokenizer": ("BertTokenizer",),
+    "kbert.text.reference_tokenizer": ("ReferenceTokenizer",),
+    "kbert.text.packer": ("MultiSegmentPacker",),
+    "kbert.text.preprocessor": ("BertPreprocessor",),
+    "kbert.models.backbone": ("BertBackbone",),
+    "kbert.models.pretrainer": ("BertPretrainer",),
+    "kbert.models.text_classifier": ("BertTextClassifier",),
+    "kbert.checkpoints.model_directory": (
+        "load",
+        "load_backbone",
+        "load_tokenizer",
+        "save",
+    ),
+    "kbert.pretraining.batches": ("PretrainingBatches",),
+    "kbert.training.schedules": ("WarmupLinearDecay",),
+    "kbert.training.optimizers": ("AdamW", "adamw"),
+    "kbert.training.vocab": ("vocab",),
+    "kbert.training.pretrain": ("pretrain",),
+    "kbert.training.finetune": ("finetune", "evaluate", "predict", "fill_mask"),
+    "kbert.serving.export": ("export_saved_model",),
+    "kbert.serving.demo": ("demo",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+__all__ = sorted(_HOME_OF)
+
+
+def __getattr__(name):
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'kbert' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,1 @@
+"""Strings in, answers out: SavedModels that need no kbert."""

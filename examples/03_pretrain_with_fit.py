@@ -15,7 +15,7 @@ import tensorflow as tf
 import kbert
 from kbert.pretraining.corpus import documents
 from kbert.pretraining.token_store import build_token_store
-from kbert.training.pretrain import compile_pretrainer
+from kbert.training.pretrain import BatchRange, compile_pretrainer
 
 text, work = Path(sys.argv[1]), Path(sys.argv[2])
 steps = int(sys.argv[3]) if len(sys.argv) > 3 else 1000
@@ -39,9 +39,7 @@ with strategy.scope():
     config = kbert.bert_tiny(vocabulary_size=len(vocabulary), max_sequence_length=64)
     model = kbert.BertPretrainer(kbert.BertBackbone(**config.arguments()))
     compile_pretrainer(model, kbert.adamw(1e-3, total_steps=steps))
-model.fit(
-    (batches.batch(step) for step in range(steps)), steps_per_epoch=steps, shuffle=False
-)
+model.fit(BatchRange(batches, 0, steps), shuffle=False)
 
 kbert.save(model, work / "bert", tokenizer, overwrite=True)
 found = kbert.fill_mask(str(work / "bert"), "정부는 [MASK] 한다.")

@@ -103,6 +103,8 @@ def write_model(model: keras.Model, directory: Path, more_config: dict) -> None:
     rows = huggingface_backbone(backbone.num_layers) + _HEADS[architecture]
     tensors = extract(_variables(model), rows)
     save_file(tensors, directory / WEIGHTS, metadata={"format": "pt"})
+    # safetensors makes files for the owner alone; ours are as readable as the rest.
+    (directory / WEIGHTS).chmod((directory / CONFIG).stat().st_mode)
 
 
 def read_model(

@@ -211,10 +211,12 @@ def _in_order(rows, batch_size):
 def _dataset(rows, answers, order):
     """(inputs, classes) for each batch of row numbers; lengths differ by batch."""
     inputs = {f.name: tf.TensorSpec((None, *f.shape), f.dtype) for f in BACKBONE_INPUTS}
-    return tf.data.Dataset.from_generator(
+    dataset = tf.data.Dataset.from_generator(
         lambda: ((rows.batch(batch), answers[batch]) for batch in order),
         output_signature=(inputs, tf.TensorSpec((None,), "int32")),
-    ).prefetch(2)
+    )
+    cardinality = tf.data.experimental.assert_cardinality(len(order))
+    return dataset.apply(cardinality).prefetch(2)
 
 
 def _probabilities(classifier, rows, batch_size):

@@ -1,6 +1,7 @@
 """Pre-training: text files and a vocabulary in, a model directory out."""
 
 import csv
+import dataclasses
 import hashlib
 import itertools
 import json
@@ -10,10 +11,7 @@ import keras
 import numpy as np
 
 from kbert.checkpoints.atomic import refuse_existing
-from kbert.checkpoints.model_directory import (
-    load_tokenizer,
-    save,
-)
+from kbert.checkpoints.model_directory import load_tokenizer, save
 from kbert.config import SIZES, BertConfig
 from kbert.models.backbone import BertBackbone
 from kbert.models.pretrainer import BertPretrainer
@@ -63,8 +61,9 @@ def pretrain(
         learning_rate: peak; by default 1e-4 at D=768 and more for narrower models, in
             proportion (6e-4 at D=128).
         warmup_share: share of the steps spent warming up.
-        dropout: share of hidden values and attention probabilities dropped; 0 serves
-            a small model that sees little text twice.
+        dropout: share of hidden values and attention probabilities dropped while
+            pre-training; 0 serves a small model that sees little text twice. The saved
+            config keeps 0.1, for fine-tuning.
         held_out: share of the documents kept for validation.
         evaluation_interval: steps between two evaluations on held-out documents.
         seed: of weights, dropout, pairs and masks.
@@ -74,70 +73,95 @@ def pretrain(
         overwrite: replace an output directory that exists.
     """
     output = refuse_existing(output, overwrite)
-    config = model_config(size)
     tokenizer = load_tokenizer(vocabulary)
+    config = dataclasses.replace(
+        model_config(size),
+        vocabulary_size=len(tokenizer.vocabulary),
+        max_sequence_length=sequence_length,
+    )
     token_store = open_or_build_store(
         corpus, tokenizer, Path(store or f"{output}-store")
     )
-    arguments = {
-        "batch_size": batch_size,
-        "sequence_length": sequence_length,
-        "seed": seed,
-        "held_out": held_out,
-    }
-    batches = PretrainingBatches(token_store, tokenizer.vocabulary, **arguments)
-    validation = PretrainingBatches(
-        token_store, tokenizer.vocabulary, **arguments, validation=bool(held_out)
+    batches, validation = (
+        PretrainingBatches(
+            token_store,
+            tokenizer.vocabulary,
+            batch_size=batch_size,
+            sequence_length=sequence_length,
+            seed=seed,
+            held_out=held_out,
+            validation=side,
+        )
+        for side in (False, bool(held_out))
     )
     keras.utils.set_random_seed(seed)
+    peak = learning_rate or 1e-4 * 768 / config.hidden_dim
+    rates = {"dropout": dropout, "attention_dropout": dropout}
     with strategy_scope(strategy):
-        backbone = BertBackbone(
-            **config.arguments()
-            | {
-                "vocabulary_size": len(tokenizer.vocabulary),
-                "max_sequence_length": sequence_length,
-                "dropout": dropout,
-                "attention_dropout": dropout,
-            }
-        )
-        model = BertPretrainer(backbone)
-        peak = learning_rate or 1e-4 * 768 / config.hidden_dim
+        model = BertPretrainer(BertBackbone(**config.arguments() | rates))
         compile_pretrainer(model, adamw(peak, steps, warmup_share))
-    about = {
-        "corpus": [file.name for file in text_files(corpus)],
-        "num_tokens": token_store.num_tokens,
-        "steps": steps,
-        "batch_size": batch_size,
-        "learning_rate": peak,
-        "seed": seed,
-        "steps_per_epoch": batches.steps_per_epoch,
-    }
     print(
         f"{token_store.num_documents:,} documents, {token_store.num_tokens:,} tokens; "
         f"{steps:,} steps are {steps / batches.steps_per_epoch:.1f} epochs; "
         f"{model.count_params():,} parameters"
     )
-
+    about = {
+        "corpus": token_store.about["files"],
+        "num_tokens": token_store.num_tokens,
+        "steps": steps,
+        "batch_size": batch_size,
+        "learning_rate": peak,
+        "dropout": dropout,
+        "seed": seed,
+    }
+    facts = {
+        "hidden_dropout_prob": config.dropout,
+        "attention_probs_dropout_prob": config.attention_dropout,
+        "kbert": {"pretraining": about},
+    }
     log = []
-    num_rounds = max(1, round(steps / evaluation_interval))
-    bounds = np.linspace(0, steps, num_rounds + 1).round().astype(int).tolist()
-    validation_steps = min(_VALIDATION_STEPS, validation.steps_per_epoch)
-    for number, (first, last) in enumerate(itertools.pairwise(bounds)):
-        history = model.fit(
-            (batches.batch(step) for step in range(first, last)),
-            steps_per_epoch=last - first,
-            initial_epoch=number,
-            epochs=number + 1,
-            validation_data=(validation.batch(i) for i in range(validation_steps)),
-            validation_steps=validation_steps,
-            shuffle=False,
-        )
-        scores = {name: values[-1] for name, values in history.history.items()}
-        log.append({"step": last} | scores)
-        save(model, output, tokenizer, {"kbert": {"pretraining": about}}, True)
+    for row in _train(model, batches, validation, steps, evaluation_interval):
+        log.append(row)
+        save(model, output, tokenizer, facts, overwrite=True)
         write_log(log, output)
     plot_log(log, output)
     return output
+
+
+def _train(model, batches, validation, steps, evaluation_interval):
+    """Trains from evaluation to evaluation; yields the scores of each as a dict."""
+    num_rounds = max(1, round(steps / evaluation_interval))
+    bounds = np.linspace(0, steps, num_rounds + 1).round().astype(int).tolist()
+    held_out = BatchRange(
+        validation, 0, min(_VALIDATION_STEPS, validation.steps_per_epoch)
+    )
+    for number, (first, last) in enumerate(itertools.pairwise(bounds)):
+        history = model.fit(
+            BatchRange(batches, first, last),
+            initial_epoch=number,
+            epochs=number + 1,
+            validation_data=held_out,
+            shuffle=False,
+        )
+        scores = {name: values[-1] for name, values in history.history.items()}
+        yield {"step": last} | scores
+
+
+class BatchRange(keras.utils.PyDataset):
+    """The batches of the steps from `first` to before `last`, as `fit` takes them.
+
+    Not a generator: under `tf.distribute`, Keras takes the first batch twice.
+    """
+
+    def __init__(self, batches: PretrainingBatches, first: int, last: int):
+        super().__init__()
+        self.batches, self.first, self.last = batches, first, last
+
+    def __len__(self):
+        return self.last - self.first
+
+    def __getitem__(self, index):
+        return self.batches.batch(self.first + index)
 
 
 def compile_pretrainer(model: BertPretrainer, optimizer) -> None:

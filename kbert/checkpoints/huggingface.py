@@ -96,6 +96,7 @@ def write_model(model: keras.Model, directory: Path, more_config: dict) -> None:
         "model_type": "bert",
         "hidden_act": activations[fields["activation"]],
         **{theirs[ours]: fields[ours] for ours in theirs},
+        **_head_config(model),
         **more_config,
     }
     text = json.dumps(config, ensure_ascii=False, indent=2)
@@ -105,6 +106,18 @@ def write_model(model: keras.Model, directory: Path, more_config: dict) -> None:
     save_file(tensors, directory / WEIGHTS, metadata={"format": "pt"})
     # safetensors makes files for the owner alone; ours are as readable as the rest.
     (directory / WEIGHTS).chmod((directory / CONFIG).stat().st_mode)
+
+
+def _head_config(model):
+    """What `config.json` says of a classifier, unless a task names its labels."""
+    if not isinstance(model, BertTextClassifier):
+        return {}
+    labels = [f"LABEL_{i}" for i in range(model.num_classes)]
+    return {
+        "classifier_dropout": model.dropout,
+        "id2label": {str(i): label for i, label in enumerate(labels)},
+        "label2id": {label: i for i, label in enumerate(labels)},
+    }
 
 
 def read_model(
@@ -136,7 +149,7 @@ def read_model(
     elif architecture == "BertForSequenceClassification":
         model = BertTextClassifier(
             backbone,
-            num_classes=len(config.get("id2label", {})) or config.get("num_labels", 2),
+            num_classes=len(config.get("id2label") or {}) or config.get("num_labels", 2),
             dropout=config.get("classifier_dropout"),
         )
     else:

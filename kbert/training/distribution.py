@@ -1,6 +1,7 @@
 """One device or several, by name."""
 
 import contextlib
+import functools
 
 import keras
 
@@ -25,8 +26,15 @@ def strategy_scope(strategy: str = "none"):
             "strategy mirrored needs Keras' TensorFlow backend; the backend is "
             f"{keras.config.backend()}. Set KERAS_BACKEND=tensorflow."
         )
+    return _mirrored().scope()
+
+
+@functools.cache
+def _mirrored():
+    """One for the process: a second one would number its collectives from the same
+    start, and TensorFlow takes those of another model for a mistake."""
     import tensorflow as tf
 
     devices = tf.config.list_logical_devices("GPU")
     devices = devices or tf.config.list_logical_devices("CPU")
-    return tf.distribute.MirroredStrategy([d.name for d in devices]).scope()
+    return tf.distribute.MirroredStrategy([d.name for d in devices])

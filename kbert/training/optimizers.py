@@ -68,7 +68,9 @@ class AdamW(keras.optimizers.Optimizer):
 
         values = [getattr(v, "value", v) for v in trainable_variables]
         pairs = self._all_reduce_sum_gradients(list(zip(grads, values)))
-        grads = self._clipped([grad for grad, _ in pairs])
+        # To dense: the rows of a sparse gradient, one for each token, must be summed
+        # before their norm is taken.
+        grads = self._clipped([tf.convert_to_tensor(grad) for grad, _ in pairs])
         tf.__internal__.distribute.interim.maybe_merge_call(
             self._distributed_tf_update_step,
             self._distribution_strategy,
@@ -79,7 +81,6 @@ class AdamW(keras.optimizers.Optimizer):
     def _clipped(self, grads):
         if self.clip_norm is None:
             return grads
-        grads = [ops.convert_to_tensor(grad) for grad in grads]  # sparse to dense
         squares = [ops.sum(ops.square(ops.cast(g, "float32"))) for g in grads]
         norm = ops.sqrt(sum(squares))
         scale = self.clip_norm / ops.maximum(norm, self.clip_norm)

@@ -1,4 +1,4 @@
-"""Fine-tuning from a pre-trained model against the same architecture from random weights.
+"""Fine-tuning a pre-trained model against the same architecture from random weights.
 
     python benchmarks/does_pretraining_help.py my-bert nsmc/ratings_train.txt \
         nsmc/ratings_test.txt --text-column document --rows 2000 --seeds 3

@@ -1,4 +1,4 @@
-"""What the READMEs say is true: commands parse, the Python runs, the links lead somewhere."""
+"""What the READMEs say is true: commands parse, the Python runs, links lead on."""
 
 import os
 import re

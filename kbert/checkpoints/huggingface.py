@@ -147,10 +147,9 @@ def read_model(
     if architecture == "BertForPreTraining":
         model = BertPretrainer(backbone)
     elif architecture == "BertForSequenceClassification":
+        num_labels = len(config.get("id2label") or {}) or config.get("num_labels", 2)
         model = BertTextClassifier(
-            backbone,
-            num_classes=len(config.get("id2label") or {}) or config.get("num_labels", 2),
-            dropout=config.get("classifier_dropout"),
+            backbone, num_labels, dropout=config.get("classifier_dropout")
         )
     else:
         model = backbone

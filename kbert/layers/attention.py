@@ -99,10 +99,10 @@ class SelfAttention(keras.layers.Layer):
     def _project(self, x, dense):
         """x (B, L, D) -> (B, L, H, D/H), one for each kernel that `dense` holds."""
         y = dense(ops.reshape(x, (-1, self.hidden_dim)))  # (B L, n D)
-        count = y.shape[-1] // self.hidden_dim
-        length = ops.shape(x)[1]
-        y = ops.reshape(y, (-1, length, count, self.num_heads, self.head_dim))
-        return [y[:, :, i] for i in range(count)]
+        # Split, not sliced: the gradient of slices is a sum of arrays of full size.
+        parts = ops.split(y, y.shape[-1] // self.hidden_dim, axis=-1)
+        shape = (-1, ops.shape(x)[1], self.num_heads, self.head_dim)
+        return [ops.reshape(part, shape) for part in parts]
 
     def _project_apart(self, queries, x):
         """Queries for some rows, keys and values for all, from the one kernel."""

@@ -13,6 +13,7 @@ import numpy as np
 from kbert.checkpoints.atomic import refuse_existing
 from kbert.checkpoints.model_directory import load_tokenizer, save
 from kbert.config import SIZES, BertConfig
+from kbert.metrics.pretraining import LabelAccuracy
 from kbert.models.backbone import BertBackbone
 from kbert.models.pretrainer import BertPretrainer
 from kbert.pretraining.batches import PretrainingBatches
@@ -20,6 +21,7 @@ from kbert.pretraining.corpus import documents
 from kbert.pretraining.token_store import TokenStore, build_token_store
 from kbert.text.files import text_files
 from kbert.training.distribution import strategy_scope
+from kbert.training.losses import TokenCrossEntropy
 from kbert.training.optimizers import adamw
 
 _VALIDATION_STEPS = 20
@@ -40,6 +42,7 @@ def pretrain(
     evaluation_interval: int = 500,
     seed: int = 0,
     strategy: str = "none",
+    dtype: str = "float32",
     store: str | None = None,
     overwrite: bool = False,
 ) -> Path:
@@ -68,6 +71,8 @@ def pretrain(
         evaluation_interval: steps between two evaluations on held-out documents.
         seed: of weights, dropout, pairs and masks.
         strategy: none, or mirrored for all devices of this machine.
+        dtype: float32, or mixed_bfloat16 where the processor has it: products in
+            bfloat16; weights, norms, softmax and losses in float32.
         store: where the tokenized corpus lies; by default beside the output. One made
             from the same files and vocabulary is used again.
         overwrite: replace an output directory that exists.
@@ -96,9 +101,9 @@ def pretrain(
     )
     keras.utils.set_random_seed(seed)
     peak = learning_rate or 1e-4 * 768 / config.hidden_dim
-    rates = {"dropout": dropout, "attention_dropout": dropout}
+    changes = {"dropout": dropout, "attention_dropout": dropout, "dtype": dtype}
     with strategy_scope(strategy):
-        model = BertPretrainer(BertBackbone(**config.arguments() | rates))
+        model = BertPretrainer(BertBackbone(**config.arguments() | changes))
         compile_pretrainer(model, adamw(peak, steps, warmup_share))
     print(
         f"{token_store.num_documents:,} documents, {token_store.num_tokens:,} tokens; "
@@ -169,14 +174,8 @@ def compile_pretrainer(model: BertPretrainer, optimizer) -> None:
     outputs = ("masked_lm", "next_sentence")
     model.compile(
         optimizer,
-        loss={
-            name: keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-            for name in outputs
-        },
-        weighted_metrics={
-            name: [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
-            for name in outputs
-        },
+        loss={name: TokenCrossEntropy() for name in outputs},
+        weighted_metrics={name: [LabelAccuracy()] for name in outputs},
     )
 
 

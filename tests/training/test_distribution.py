@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -88,12 +89,42 @@ print(json.dumps(results))
 """
 
 
-@pytest.fixture(scope="module")
-def results(tmp_path_factory):
+# The same through the two public functions, as the command line calls them.
+COMMANDS = """
+import csv, json, sys
+import tensorflow as tf
+
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0],
+    [tf.config.LogicalDeviceConfiguration()] * 2,
+)
+
+import kbert
+
+data, rows = {}, []
+for strategy in ("none", "mirrored"):
+    out = kbert.pretrain(
+        [sys.argv[1]], sys.argv[2], strategy, steps=4, batch_size=8,
+        sequence_length=16, learning_rate=1e-2, dropout=0.0, held_out=0.3,
+        evaluation_interval=2, strategy=strategy, store="store",
+    )
+    with open(out / "training_log.csv") as stream:
+        data[strategy] = list(csv.DictReader(stream))
+with open("train.tsv", "w") as stream:
+    stream.write("text\\tlabel\\n" + "good\\t1\\nbad\\t0\\n" * 9)
+model = kbert.finetune(
+    "mirrored", "train.tsv", "classifier", dev="train.tsv", epochs=2, batch_size=4,
+    strategy="mirrored",
+)
+data["scores"] = kbert.evaluate(str(model), "train.tsv")
+print(json.dumps(data))
+"""
+
+
+def run_on_two_devices(program, directory, *arguments):
     path = os.pathsep.join(p for p in sys.path if p)
-    directory = tmp_path_factory.mktemp("two")
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(directory / "store")],
+        [sys.executable, "-c", program, *map(str, arguments)],
         cwd=directory,
         env=os.environ | {"PYTHONPATH": path, "KERAS_BACKEND": "tensorflow"},
         capture_output=True,
@@ -102,6 +133,26 @@ def results(tmp_path_factory):
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("two")
+    return run_on_two_devices(PROGRAM, directory, directory / "store")
+
+
+def test_pretrain_and_finetune_on_two_devices(tmp_path):
+    data = Path(__file__).parents[1] / "data"
+    vocabulary = data / "text_vocabulary.txt"
+    found = run_on_two_devices(
+        COMMANDS, tmp_path, data / "text_sample_ko.txt", vocabulary
+    )
+    assert [row["step"] for row in found["mirrored"]] == ["2", "4"]
+    for one, two in zip(found["none"], found["mirrored"], strict=True):
+        assert {name for name in one} >= {"masked_lm_loss", "val_next_sentence_loss"}
+        for name in one:
+            assert float(two[name]) == pytest.approx(float(one[name]), rel=1e-4), name
+    assert found["scores"]["num_examples"] == 18
 
 
 @pytest.mark.parametrize("kind", ["pretrainer", "classifier"])

@@ -36,13 +36,16 @@ def demo(output: str = "kbert-demo", overwrite: bool = False) -> Path:
     """
     import tensorflow as tf
 
+    from kbert.checkpoints.model_directory import load, load_tokenizer
     from kbert.serving.export import export_saved_model
-    from kbert.training.finetune import evaluate, fill_mask, finetune
+    from kbert.tasks.fill_mask import fill_masks
+    from kbert.training.finetune import evaluate, finetune
 
     output = refuse_existing(output, overwrite)
     print(f"1. {PRESET} fills masks")
+    model, tokenizer = load(PRESET), load_tokenizer(PRESET)
     for text in MASKED:
-        found = fill_mask(PRESET, text, top_k=3)
+        (found,) = fill_masks(model, tokenizer, text, top_k=3)
         tokens = ", ".join(f"{row['token']} {row['score']:.0%}" for row in found)
         print(f"   {text}\n     -> {tokens}")
 

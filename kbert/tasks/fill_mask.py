@@ -1,5 +1,6 @@
 """What a pre-trained model would put in place of [MASK]."""
 
+import keras
 import numpy as np
 
 MASK = "[MASK]"
@@ -49,15 +50,14 @@ def fill_masks(model, tokenizer, text: str, top_k: int = 5) -> list[list[dict]]:
             "Shorten it."
         )
     positions = np.flatnonzero(ids[0] == tokenizer.vocabulary.mask_id)[None]
-    logits = model.predict_on_batch(
-        {
-            "token_ids": ids,
-            "segment_ids": np.zeros_like(ids),
-            "padding_mask": np.ones_like(ids),
-            "mask_positions": positions.astype("int32"),
-        }
-    )["masked_lm"][0]  # (M, V)
-    logits = logits.astype("float64")
+    inputs = {
+        "token_ids": ids,
+        "segment_ids": np.zeros_like(ids),
+        "padding_mask": np.ones_like(ids),
+        "mask_positions": positions.astype("int32"),
+    }
+    logits = model(inputs, training=False)["masked_lm"]
+    logits = keras.ops.convert_to_numpy(logits)[0].astype("float64")  # (M, V)
     scores = np.exp(logits - logits.max(axis=-1, keepdims=True))
     scores /= scores.sum(axis=-1, keepdims=True)
     parts = text.split(MASK)

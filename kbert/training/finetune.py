@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from tqdm import tqdm
 
 from kbert.checkpoints.atomic import refuse_existing
 from kbert.checkpoints.huggingface import read_config
@@ -211,6 +212,7 @@ def _in_order(rows, batch_size):
 def _dataset(rows, answers, order):
     """(inputs, classes) for each batch of row numbers; lengths differ by batch."""
     inputs = {f.name: tf.TensorSpec((None, *f.shape), f.dtype) for f in BACKBONE_INPUTS}
+    # The lengths are left open, or each would have TensorFlow trace the model again.
     dataset = tf.data.Dataset.from_generator(
         lambda: ((rows.batch(batch), answers[batch]) for batch in order),
         output_signature=(inputs, tf.TensorSpec((None,), "int32")),
@@ -222,8 +224,13 @@ def _dataset(rows, answers, order):
 def _probabilities(classifier, rows, batch_size):
     """float32 (rows, C), in the order of the rows."""
     order = _in_order(rows, batch_size)
-    parts = [classifier.predict_on_batch(rows.batch(batch)) for batch in order]
-    probabilities = keras.ops.convert_to_numpy(keras.ops.softmax(np.concatenate(parts)))
+    dataset = _dataset(rows, np.zeros(len(rows), "int32"), order)
+    with tqdm(total=len(rows), unit=" texts", disable=None, leave=False) as bar:
+        shown = keras.callbacks.LambdaCallback(
+            on_predict_batch_end=lambda batch, logs: bar.update(len(order[batch]))
+        )
+        logits = classifier.predict(dataset, verbose=0, callbacks=[shown])
+    probabilities = keras.ops.convert_to_numpy(keras.ops.softmax(logits))
     return probabilities[np.argsort(np.concatenate(order))]
 
 

@@ -36,6 +36,6 @@ strings = keras.Input((), dtype="string", name="text")
 served = keras.Model(strings, model(preprocess(strings)))
 served.export("saved_models/nsmc_by_hand/1")
 
-classify = tf.saved_model.load("saved_models/nsmc_by_hand/1").serve
-logits = classify(tf.constant(["정말 재미있게 봤습니다", "시간이 아깝다"]))
+loaded = tf.saved_model.load("saved_models/nsmc_by_hand/1")
+logits = loaded.serve(tf.constant(["정말 재미있게 봤습니다", "시간이 아깝다"]))
 print(tf.gather(tf.constant(["0", "1"]), tf.argmax(logits, axis=1)).numpy())

@@ -63,8 +63,8 @@ def demo(output: str = "kbert-demo", overwrite: bool = False) -> Path:
 
     print("3. Exporting, and loading the SavedModel without kbert's code")
     version = export_saved_model(str(classifier), str(output / "saved_models"), "nsmc")
-    served = tf.saved_model.load(str(version)).signatures["serving_default"]
-    answers = served(text=tf.constant(TYPED))
+    served = tf.saved_model.load(str(version))
+    answers = served.signatures["serving_default"](text=tf.constant(TYPED))
     for text, label, score in zip(
         TYPED, answers["label"].numpy(), answers["score"].numpy()
     ):

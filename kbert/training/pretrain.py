@@ -11,7 +11,12 @@ import keras
 import numpy as np
 
 from kbert.checkpoints.atomic import refuse_existing
-from kbert.checkpoints.model_directory import load_tokenizer, save
+from kbert.checkpoints.model_directory import (
+    load,
+    load_tokenizer,
+    load_vocabulary,
+    save,
+)
 from kbert.config import SIZES, BertConfig
 from kbert.metrics.pretraining import LabelAccuracy
 from kbert.models.backbone import BertBackbone
@@ -32,6 +37,7 @@ def pretrain(
     vocabulary: str,
     output: str,
     size: str = "tiny",
+    start_from: str | None = None,
     steps: int = 10000,
     batch_size: int = 64,
     sequence_length: int = 128,
@@ -58,6 +64,8 @@ def pretrain(
         vocabulary: directory made by kbert vocab, a model directory, or a vocab.txt.
         output: the model directory to write.
         size: tiny, mini, small, medium, base or large.
+        start_from: a pre-trained model to go on from, on another corpus, say; its sizes
+            rule, and its vocabulary must be the one given.
         steps: optimizer steps.
         batch_size: sequences per step, over all devices.
         sequence_length: tokens per sequence; also the longest input of the model.
@@ -84,6 +92,10 @@ def pretrain(
         vocabulary_size=len(tokenizer.vocabulary),
         max_sequence_length=sequence_length,
     )
+    start = _pretrainer(start_from, tokenizer, sequence_length) if start_from else None
+    if start:
+        names = config.arguments()
+        config = BertConfig(**{name: getattr(start.backbone, name) for name in names})
     token_store = open_or_build_store(
         corpus, tokenizer, Path(store or f"{output}-store")
     )
@@ -104,6 +116,11 @@ def pretrain(
     changes = {"dropout": dropout, "attention_dropout": dropout, "dtype": dtype}
     with strategy_scope(strategy):
         model = BertPretrainer(BertBackbone(**config.arguments() | changes))
+        if start:
+            for variable, value in zip(
+                model.trainable_weights, start.trainable_weights
+            ):
+                variable.assign(value)
         compile_pretrainer(model, adamw(peak, steps, warmup_share))
     print(
         f"{token_store.num_documents:,} documents, {token_store.num_tokens:,} tokens; "
@@ -113,8 +130,10 @@ def pretrain(
     about = {
         "corpus": token_store.about["files"],
         "num_tokens": token_store.num_tokens,
+        "start_from": start_from and Path(start_from).name,
         "steps": steps,
         "batch_size": batch_size,
+        "sequence_length": sequence_length,
         "learning_rate": peak,
         "dropout": dropout,
         "seed": seed,
@@ -131,6 +150,28 @@ def pretrain(
         write_log(log, output)
     plot_log(log, output)
     return output
+
+
+def _pretrainer(directory, tokenizer, sequence_length):
+    """The model to go on from, if it fits vocabulary and sequence length."""
+    model = load(directory)
+    if not isinstance(model, BertPretrainer):
+        raise ValueError(
+            f"Expected a pre-trained model with both heads in {directory}; it holds a "
+            f"{type(model).__name__}."
+        )
+    if load_vocabulary(directory) != tokenizer.vocabulary:
+        raise ValueError(
+            f"Expected the vocabulary that {directory} was pre-trained with; the one "
+            f"given is another. Pass --vocabulary {directory}."
+        )
+    longest = model.backbone.max_sequence_length
+    if sequence_length > longest:
+        raise ValueError(
+            f"sequence_length must be at most {longest}, the positions of {directory}; "
+            f"got {sequence_length}."
+        )
+    return model
 
 
 def _train(model, batches, validation, steps, evaluation_interval):

@@ -43,7 +43,8 @@ def demo(output: str = "kbert-demo", overwrite: bool = False) -> Path:
 
     output = refuse_existing(output, overwrite)
     print(f"1. {PRESET} fills masks")
-    model, tokenizer = load(PRESET), load_tokenizer(PRESET)
+    shipped = PRESETS / PRESET  # by path: a directory of that name may lie here
+    model, tokenizer = load(shipped), load_tokenizer(shipped)
     for text in MASKED:
         (found,) = fill_masks(model, tokenizer, text, top_k=3)
         tokens = ", ".join(f"{row['token']} {row['score']:.0%}" for row in found)
@@ -51,7 +52,7 @@ def demo(output: str = "kbert-demo", overwrite: bool = False) -> Path:
 
     print("2. Fine-tuning on 2,000 Korean movie reviews, testing on 500 others")
     classifier = finetune(
-        PRESET,
+        str(shipped),
         str(SAMPLES / "nsmc_train.tsv"),
         str(output / "classifier"),
         text_column=["document"],

@@ -1,5 +1,6 @@
 """Text files to documents, a document being a list of sentences."""
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,15 +18,10 @@ def split_sentences(paragraph: str) -> list[str]:
 
     "그렇다. 정말? 응" -> ["그렇다.", "정말?", "응"]
     """
-    return [s for s in _split_keeping_ends(paragraph) if s]
-
-
-def _split_keeping_ends(paragraph):
-    start = 0
-    for match in _SENTENCE_END.finditer(paragraph):
-        yield paragraph[start : match.end()].strip()
-        start = match.end()
-    yield paragraph[start:].strip()
+    ends = [match.end() for match in _SENTENCE_END.finditer(paragraph)]
+    cuts = [0, *ends, len(paragraph)]
+    parts = (paragraph[a:b].strip() for a, b in itertools.pairwise(cuts))
+    return [part for part in parts if part]
 
 
 def documents(files: Iterable[Path]) -> Iterator[list[str]]:

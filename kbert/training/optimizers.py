@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from kbert.training.schedules import WarmupLinearDecay
+
 # Biases and the scale and shift of norms are not decayed (google-research/bert,
 # `exclude_from_weight_decay=["LayerNorm", "layer_norm", "bias"]`).
 UNDECAYED_NAMES = ("bias", "output_bias", "gamma", "beta")
@@ -160,8 +162,6 @@ def adamw(
             on few examples is steadier with True (Mosbach et al., 2020).
         clip_norm: largest global gradient norm.
     """
-    from kbert.training.schedules import WarmupLinearDecay
-
     if total_steps is not None:
         learning_rate = WarmupLinearDecay(
             learning_rate, total_steps, int(warmup_share * total_steps)

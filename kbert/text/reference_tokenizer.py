@@ -1,70 +1,37 @@
-"""google-research/bert's tokenization in plain Python, without TensorFlow.
+"""BERT's tokenization in plain Python, without TensorFlow, rule by rule.
 
-Written anew after the rules of `tokenization.py` (BasicTokenizer, WordpieceTokenizer)
-with `never_split` empty: a special token typed in a text is text. `kbert.BertTokenizer`
-gives the same ids inside a TensorFlow graph.
+Written anew after the rules of google-research/bert's `tokenization.py`
+(BasicTokenizer, WordpieceTokenizer) with `never_split` empty: a special token typed in a text is text.
+`kbert.BertTokenizer` gives the same ids and offsets inside a TensorFlow graph.
 """
 
-import unicodedata
+import re
 from collections.abc import Iterable
 
+from kbert.text.characters import character_rules
 from kbert.text.vocabulary import as_vocabulary
-
-# Ranges of "CJK Unified Ideographs" as Google's code lists them. Hangul, Hiragana and
-# Katakana are not in it: they are written with spaces, or kept whole as words.
-CJK_RANGES = (
-    (0x4E00, 0x9FFF),
-    (0x3400, 0x4DBF),
-    (0x20000, 0x2A6DF),
-    (0x2A700, 0x2B73F),
-    (0x2B740, 0x2B81F),
-    (0x2B820, 0x2CEAF),
-    (0xF900, 0xFAFF),
-    (0x2F800, 0x2FA1F),
-)
 
 # Words kept with their ids; about 20 MB when full.
 MAX_CACHED_WORDS = 100_000
-
-
-def is_whitespace(character: str) -> bool:
-    """Tab, newline, return and the separators Zs, Zl and Zp (NBSP, U+3000, U+2028)."""
-    return character in "\t\n\r" or unicodedata.category(character)[0] == "Z"
-
-
-def is_deleted(character: str) -> bool:
-    """U+0000, U+FFFD and the categories Cc and Cf, but for tab, newline, return."""
-    if character in "\t\n\r":
-        return False
-    return character == "\ufffd" or unicodedata.category(character) in ("Cc", "Cf")
-
-
-def is_punctuation(character: str) -> bool:
-    """ASCII that is neither letter, digit, space nor control; and categories P*."""
-    if character.isascii():
-        return character.isprintable() and not (character.isalnum() or character == " ")
-    return unicodedata.category(character)[0] == "P"
-
-
-def is_cjk(character: str) -> bool:
-    """An ideograph in one of `CJK_RANGES`."""
-    return any(first <= ord(character) <= last for first, last in CJK_RANGES)
+# Longer words become the unknown token, where the tokenizer is not told otherwise.
+MAX_CHARACTERS_PER_WORD = {"google": 200, "huggingface": 100}
 
 
 class _CleaningTable(dict):
     """A `str.translate` table, filled as characters turn up: drop, space, or keep."""
 
-    def __init__(self, split_on_cjk):
+    def __init__(self, rules, split_on_cjk):
         super().__init__()
+        self.rules = rules
         self.split_on_cjk = split_on_cjk
 
     def __missing__(self, codepoint):
         character = chr(codepoint)
-        if is_deleted(character):
+        if self.rules.is_deleted(character):
             result = None
-        elif is_whitespace(character):
+        elif self.rules.is_whitespace(character):
             result = " "
-        elif self.split_on_cjk and is_cjk(character):
+        elif self.split_on_cjk and self.rules.is_cjk(character):
             result = f" {character} "
         else:
             result = character
@@ -92,10 +59,17 @@ class ReferenceTokenizer:
         strip_accents: decompose (NFD) and drop the category Mn, which also takes
             Hangul syllables apart; None means the same as `lowercase`.
         split_on_cjk: make every ideograph a word of its own.
-        max_characters_per_word: longer words become the unknown token, in characters.
+        max_characters_per_word: longer words become the unknown token, in characters;
+            None means 200, or 100 with "huggingface".
+        compatibility: "google", or "huggingface" for the ids of the Rust library
+            `tokenizers`; they differ in rare characters (`kbert.text.characters`).
+        special_tokens_in_text: whether "[MASK]" in a text, exactly so spelled, is the
+            token [MASK], and so for the other four; or a list of those for which it
+            is. Leave it off for text of users.
 
     Raises:
-        ValueError: `max_characters_per_word` below 1, or a vocabulary that is not one.
+        ValueError: `max_characters_per_word` below 1, an unknown `compatibility`, or a
+            vocabulary that is not one.
     """
 
     def __init__(
@@ -104,19 +78,24 @@ class ReferenceTokenizer:
         lowercase: bool = False,
         strip_accents: bool | None = None,
         split_on_cjk: bool = True,
-        max_characters_per_word: int = 200,
+        max_characters_per_word: int | None = None,
+        compatibility: str = "google",
+        special_tokens_in_text: bool | list[str] = False,
     ):
-        if max_characters_per_word < 1:
-            raise ValueError(
-                "max_characters_per_word must be at least 1; got "
-                f"{max_characters_per_word}."
-            )
         self.vocabulary = as_vocabulary(vocabulary)
         self.lowercase = lowercase
         self.strip_accents = strip_accents
         self.split_on_cjk = split_on_cjk
         self.max_characters_per_word = max_characters_per_word
-        self._table = _CleaningTable(split_on_cjk)
+        self.compatibility = compatibility
+        self.special_tokens_in_text = special_tokens_in_text
+        self._rules = character_rules(compatibility)
+        self._strips = lowercase if strip_accents is None else strip_accents
+        self._most = longest_word(max_characters_per_word, compatibility)
+        asked = self.vocabulary.special_tokens_asked(special_tokens_in_text)
+        longest_first = sorted(asked, key=len, reverse=True)
+        self._special = re.compile("|".join(map(re.escape, longest_first)))
+        self._table = _CleaningTable(self._rules, split_on_cjk)
         self._cache = {}
 
     def __call__(self, texts: Iterable[str]) -> list[list[int]]:
@@ -136,6 +115,30 @@ class ReferenceTokenizer:
         """The pieces of one text: "Embedding!" -> ["em", "##bed", "##ding", "!"]."""
         return [self.vocabulary.tokens[id] for id in self._ids(text)]
 
+    def tokenize_with_offsets(self, text: str) -> list[tuple[int, int, int]]:
+        """The ids of one text with their places: (id, start, limit) for each token.
+
+        `text[start:limit]` is what the token was made of, in characters of the text as
+        it was given. Slices are in order and never overlap: where one character gives
+        several tokens (a syllable taken apart), it belongs to the first of them, and
+        the others have an empty slice behind it. Characters that leave nothing behind
+        (white space, controls, stripped accents) belong to a token only inside its
+        slice.
+
+            "Embedding !" -> [(5, 0, 2), (6, 2, 5), (7, 5, 9), (8, 10, 11)]
+        """
+        found, taken = [], 0
+        for begin, part, is_special in self._parts(text):
+            if is_special:
+                tokens = [(self.vocabulary.token_to_id(part), 0, len(part))]
+            else:
+                tokens = self._located_tokens(part)
+            for id, start, limit in tokens:
+                start = max(begin + start, taken)
+                taken = max(begin + limit, start)
+                found.append((id, start, taken))
+        return found
+
     def detokenize(self, ids: Iterable[int]) -> str:
         """Joins pieces with spaces, glues "##", leaves special tokens out.
 
@@ -153,41 +156,127 @@ class ReferenceTokenizer:
             for part in self._split_word(word)
         ]
 
+    def _parts(self, text):
+        """(place, text, whether it is a special token), one after the other."""
+        if not self.special_tokens_in_text:
+            return [(0, text, False)]
+        parts, end = [], 0
+        for match in self._special.finditer(text):
+            parts.append((end, text[end : match.start()], False))
+            parts.append((match.start(), match[0], True))
+            end = match.end()
+        return [*parts, (end, text[end:], False)]
+
     def _ids(self, text):
         ids = []
-        for word in text.translate(self._table).split():
-            found = self._cache.get(word)
-            if found is None:
-                parts = self._split_word(word)
-                found = [id for part in parts for id in self._word_pieces(part)]
-                if len(self._cache) < MAX_CACHED_WORDS:
-                    self._cache[word] = found
-            ids += found
+        for _, part, is_special in self._parts(text):
+            if is_special:
+                ids.append(self.vocabulary.token_to_id(part))
+                continue
+            for word in part.translate(self._table).split():
+                found = self._cache.get(word)
+                if found is None:
+                    words = self._split_word(word)
+                    found = [id for word in words for id in self._word_ids(word)]
+                    if len(self._cache) < MAX_CACHED_WORDS:
+                        self._cache[word] = found
+                ids += found
         return ids
 
     def _split_word(self, word):
-        if self.lowercase:
-            word = word.lower()
-        if self.lowercase if self.strip_accents is None else self.strip_accents:
-            word = unicodedata.normalize("NFD", word)
-            word = "".join(c for c in word if unicodedata.category(c) != "Mn")
+        rules = self._rules
+        if self.lowercase and rules.lowers_first:
+            word = rules.lower(word)
+        if self._strips:
+            word = rules.decompose(word)
+            word = "".join(c for c in word if not rules.is_accent(c))
+        if self.lowercase and not rules.lowers_first:
+            word = rules.lower(word)
         if word.isalnum():
             return [word]
-        return "".join(f" {c} " if is_punctuation(c) else c for c in word).split()
+        return "".join(f" {c} " if rules.is_punctuation(c) else c for c in word).split()
+
+    def _word_ids(self, word):
+        return [id for id, _ in self._word_pieces(word)]
 
     def _word_pieces(self, word):
-        if len(word) > self.max_characters_per_word:
-            return [self.vocabulary.unknown_id]
-        pieces = []
-        start = 0
-        while start < len(word):
-            prefix = "##" if start else ""
-            for end in range(len(word), start, -1):
-                piece = prefix + word[start:end]
-                if piece in self.vocabulary:
-                    break
-            else:
-                return [self.vocabulary.unknown_id]
-            pieces.append(self.vocabulary.token_to_id(piece))
-            start = end
-        return pieces
+        """(id, how many characters of the word) for each piece."""
+        if len(word) <= self._most:
+            pieces, is_whole = self.vocabulary.cut(word)
+            if is_whole:
+                lengths = [len(pieces[0]), *(len(piece) - 2 for piece in pieces[1:])]
+                return list(zip(map(self.vocabulary.token_to_id, pieces), lengths))
+        return [(self.vocabulary.unknown_id, len(word))]
+
+    def _located_tokens(self, text):
+        """(id, start, limit) for each token; slices of one character may overlap."""
+        found = []
+        for word, sources in self._located_words(text):
+            at = 0
+            for id, length in self._word_pieces(word):
+                last = sources[at + length - 1]
+                found.append((id, sources[at], last + 1))
+                at += length
+        return found
+
+    def _located_words(self, text):
+        """The words, each with the place in the text of every character of it."""
+        cleaned = [(c, i) for i, x in enumerate(text) for c in x.translate(self._table)]
+        for word, places in _split(cleaned):
+            for part, at in self._located_parts(word):
+                yield part, [places[i] for i in at]
+
+    def _located_parts(self, word):
+        """`_split_word`, with the place in the word of every character."""
+        rules, places = self._rules, list(range(len(word)))
+
+        def follow(change, word, places):
+            """Each step makes of a character what it makes of it alone, or as many."""
+            counts = [len(change(character)) for character in word]
+            places = [place for place, n in zip(places, counts) for _ in range(n)]
+            return change(word), places
+
+        if self.lowercase and rules.lowers_first:
+            word, places = follow(rules.lower, word, places)
+        if self._strips:
+            # Accents that change places take the place they come to.
+            word, places = follow(rules.decompose, word, places)
+            kept = [(c, i) for c, i in zip(word, places) if not rules.is_accent(c)]
+            word, places = "".join(c for c, _ in kept), [i for _, i in kept]
+        if self.lowercase and not rules.lowers_first:
+            word, places = follow(rules.lower, word, places)
+        spaced = []
+        for character, place in zip(word, places):
+            is_alone = rules.is_punctuation(character)
+            spaced += [
+                (c, place) for c in (f" {character} " if is_alone else character)
+            ]
+        return _split(spaced)
+
+
+def _split(located):
+    """`str.split` on characters with places: (word, places) for each word."""
+    word, places = "", []
+    for character, place in [*located, (" ", None)]:
+        if not character.isspace():
+            word += character
+            places.append(place)
+        elif word:
+            yield word, places
+            word, places = "", []
+
+
+def longest_word(max_characters_per_word: int | None, compatibility: str) -> int:
+    """The most characters of a word, of a tokenizer with these settings.
+
+    Raises:
+        ValueError: below 1.
+    """
+    if max_characters_per_word is None:
+        return MAX_CHARACTERS_PER_WORD[compatibility]
+    if max_characters_per_word < 1:
+        raise ValueError(
+            "max_characters_per_word must be at least 1; got "
+            f"{max_characters_per_word}."
+        )
+    return max_characters_per_word

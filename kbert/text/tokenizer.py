@@ -1,65 +1,12 @@
-"""google-research/bert's tokenization as TensorFlow ops: strings in, ragged ids out."""
-
-import functools
-import unicodedata
+"""BERT's tokenization as TensorFlow ops: strings in, ragged ids and offsets out."""
 
 import keras
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-from kbert.text.reference_tokenizer import (
-    is_cjk,
-    is_deleted,
-    is_punctuation,
-    is_whitespace,
-)
+from kbert.text.normalizer import Normalizer
+from kbert.text.reference_tokenizer import longest_word
 from kbert.text.vocabulary import SPECIAL_TOKENS, as_vocabulary
-
-# RE2 refuses repetitions above 1,000.
-MAX_CHARACTERS_PER_WORD = 999
-
-
-def _ranges(codepoints) -> str:
-    r"""Code points to ranges of an RE2 class: [65, 66, 97] -> \x{41}-\x{42}\x{61}-…"""
-    parts = []
-    first = last = None
-    for codepoint in [*codepoints, None]:
-        if last is not None and codepoint != last + 1:
-            parts.append(f"\\x{{{first:x}}}-\\x{{{last:x}}}")
-            first = None
-        first = codepoint if first is None else first
-        last = codepoint
-    return "".join(parts)
-
-
-@functools.cache
-def _character_classes() -> dict[str, str]:
-    """The classes of the reference, from Python's own tables, as RE2 ranges.
-
-    RE2 and ICU carry other Unicode versions than Python; spelled-out ranges make
-    Python's version rule in the graph too. Takes 1 s, once per process.
-    """
-    found = {
-        "deleted": [],
-        "whitespace": [],
-        "punctuation": [],
-        "cjk": [],
-        "accent": [],
-    }
-    for codepoint in range(0x110000):
-        character = chr(codepoint)
-        if is_deleted(character):
-            found["deleted"].append(codepoint)
-        elif is_whitespace(character):
-            if character != " ":  # what the others are turned into
-                found["whitespace"].append(codepoint)
-        elif is_punctuation(character):
-            found["punctuation"].append(codepoint)
-        elif is_cjk(character):
-            found["cjk"].append(codepoint)
-        elif unicodedata.category(character) == "Mn":
-            found["accent"].append(codepoint)
-    return {name: _ranges(codepoints) for name, codepoints in found.items()}
 
 
 @keras.saving.register_keras_serializable(package="kbert")
@@ -67,10 +14,10 @@ class BertTokenizer(keras.layers.Layer):
     """Strings (B,) to ragged WordPiece ids int32 (B, None), inside the graph.
 
     Follows google-research/bert as `kbert.ReferenceTokenizer` spells it out, and gives
-    its ids; works eagerly, in `tf.data` and in a SavedModel. It leaves the reference in
-    this: bytes that are not UTF-8 are dropped; and upper-case letters that Python knows
-    and TensorFlow's ICU does not (Unicode 14: U+2C2F, five of U+A7C0-A7D8, Vithkuqi)
-    keep their case. No [CLS] or [SEP] is added: that is the packer's part.
+    its ids; works eagerly, in `tf.data` and in a SavedModel. What Python's
+    `unicodedata` says of a character rules here too: its tables are packed into the
+    graph. Bytes that are not UTF-8 are replaced by U+FFFD, which the rules then delete.
+    No [CLS] or [SEP] is added: that is the packer's part.
 
         vocabulary [PAD] [UNK] [CLS] [SEP] [MASK] em ##bed ##ding !, lowercase=True
             ["Embedding!", "xx", ""] -> [[5, 6, 7, 8], [1], []]
@@ -84,11 +31,16 @@ class BertTokenizer(keras.layers.Layer):
             Hangul syllables apart; None means the same as `lowercase`.
         split_on_cjk: make every ideograph a word of its own.
         max_characters_per_word: longer words become the unknown token, in characters;
-            1 to 999.
+            None means 200, or 100 with "huggingface".
+        compatibility: "google", or "huggingface" for the ids of the Rust library
+            `tokenizers`; they differ in rare characters (`kbert.text.characters`).
+        special_tokens_in_text: whether "[MASK]" in a text, exactly so spelled, is the
+            token [MASK], and so for the other four; or a list of those for which it
+            is. Leave it off for text of users.
 
     Raises:
-        ValueError: `max_characters_per_word` outside 1 to 999, or strings that do not
-            come as (B,).
+        ValueError: `max_characters_per_word` below 1, an unknown `compatibility`, or
+            strings that do not come as (B,).
     """
 
     def __init__(
@@ -97,36 +49,35 @@ class BertTokenizer(keras.layers.Layer):
         lowercase=False,
         strip_accents=None,
         split_on_cjk=True,
-        max_characters_per_word=200,
+        max_characters_per_word=None,
+        compatibility="google",
+        special_tokens_in_text=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if not 1 <= max_characters_per_word <= MAX_CHARACTERS_PER_WORD:
-            raise ValueError(
-                "max_characters_per_word must be from 1 to "
-                f"{MAX_CHARACTERS_PER_WORD}; got {max_characters_per_word}."
-            )
         self.vocabulary = as_vocabulary(vocabulary)
         self.lowercase = lowercase
         self.strip_accents = strip_accents
         self.split_on_cjk = split_on_cjk
         self.max_characters_per_word = max_characters_per_word
+        self.compatibility = compatibility
+        self.special_tokens_in_text = special_tokens_in_text
         # Strings reach `call` as they come, and XLA has no strings.
         self._convert_input_args = False
         self._allow_non_tensor_positional_args = True
         self.supports_jit = False
         self.built = True
 
-        classes = _character_classes()
-        split = classes["punctuation"] + (classes["cjk"] if split_on_cjk else "")
-        self._deleted = f"[{classes['deleted']}]"
-        self._whitespace = f"[{classes['whitespace']}]"
-        self._accent = f"[{classes['accent']}]"
-        self._split = f"[{split}]"
-        self._long_word = f"[^ ]{{{max_characters_per_word + 1},}}"
-        max_bytes = 4 * max_characters_per_word  # UTF-8 takes up to 4 per character
+        self._normalizer = Normalizer(
+            lowercase,
+            lowercase if strip_accents is None else strip_accents,
+            split_on_cjk,
+            compatibility,
+            self.vocabulary.special_tokens_asked(special_tokens_in_text),
+        )
+        self._longest_word = longest_word(max_characters_per_word, compatibility)
+        max_bytes = 4 * self._longest_word  # UTF-8 takes up to 4 per character
         self._too_long = "x" * (max_bytes + 1)
-        self._split_words = tf_text.WhitespaceTokenizer()
         self._word_pieces = tf_text.FastWordpieceTokenizer(
             vocab=list(self.vocabulary.tokens),
             unknown_token=self.vocabulary.unknown_token,
@@ -134,18 +85,67 @@ class BertTokenizer(keras.layers.Layer):
             token_out_type=tf.int32,
             no_pretokenization=True,
         )
+        self._split = tf_text.WhitespaceTokenizer()
         self._tokens = tf.constant(self.vocabulary.tokens)  # (V,)
 
     def call(self, strings):
         """Strings (B,) -> ids, ragged int32 (B, None)."""
-        words = self._split_words.tokenize(self._prepare(_as_strings(strings)))
-        pieces = self._word_pieces.tokenize(words)  # (B, words, pieces)
-        return pieces.merge_dims(1, 2)  # (B, None)
+        words = tf.strings.split(self._normalizer(as_strings(strings)))
+        words = words.with_flat_values(self._shortened(words.flat_values))
+        return self._word_pieces.tokenize(words).merge_dims(1, 2)
 
     def tokenize(self, strings):
         """Strings (B,) -> pieces, ragged strings (B, None): [["em", "##bed"]]."""
         ids = self.call(strings)
         return ids.with_flat_values(tf.gather(self._tokens, ids.flat_values))
+
+    def tokenize_with_offsets(self, strings, unit="characters"):
+        """Ids, and the place in its string that each token was made of.
+
+        `text[start:limit]` is what the token was made of. Slices are in order and never
+        overlap: where one character gives several tokens (a syllable taken apart), it
+        belongs to the first of them, and the others have an empty slice behind it.
+        Characters that leave nothing behind (white space, controls, stripped accents)
+        belong to a token only inside its slice.
+
+            ["Embedding !"] -> [[5, 6, 7, 8]], [[0, 2, 5, 10]], [[2, 5, 9, 11]]
+
+        Args:
+            strings: (B,).
+            unit: "characters" of the string as it was given, or "bytes" of it. Bytes
+                that are not UTF-8 count as the U+FFFD that replaces them.
+
+        Returns:
+            ids, starts, limits, each ragged int32 (B, None).
+
+        Raises:
+            ValueError: another `unit`, or strings that do not come as (B,).
+        """
+        if unit not in ("characters", "bytes"):
+            raise ValueError(f'unit must be "characters" or "bytes"; got {unit!r}.')
+        strings = as_strings(strings)
+        normalised, sources = self._normalizer.with_offsets(strings)
+        words, word_starts, word_limits = self._split.tokenize_with_offsets(normalised)
+        short = self._shortened(words.flat_values)
+        ids, starts, limits = self._word_pieces.tokenize_with_offsets(
+            words.with_flat_values(short)
+        )
+        # Bytes of the normalised text: from those of the word, to those of the row.
+        word = ids.values.value_rowids()  # (tokens,)
+        begin = tf.gather(word_starts.flat_values, word)
+        end = tf.gather(word_limits.flat_values, word)
+        ids = ids.merge_dims(1, 2)
+        starts = ids.with_flat_values(tf.cast(starts.flat_values, tf.int32) + begin)
+        limits = tf.cast(limits.flat_values, tf.int32)
+        is_too_long = limits >= len(self._too_long)  # what stands for the word
+        limits = ids.with_flat_values(tf.where(is_too_long, end, limits + begin))
+        starts = tf.gather(sources, starts, batch_dims=1)
+        limits = tf.gather(sources, limits - 1, batch_dims=1) + 1
+        starts = tf.maximum(starts, _shifted(limits))
+        limits = tf.maximum(starts, limits)
+        if unit == "bytes":
+            starts, limits = (_to_bytes(strings, x) for x in (starts, limits))
+        return ids, starts, limits
 
     def detokenize(self, ids):
         """Ids, ragged or dense (B, L) -> strings (B,), without special tokens.
@@ -172,41 +172,52 @@ class BertTokenizer(keras.layers.Layer):
             "strip_accents": self.strip_accents,
             "split_on_cjk": self.split_on_cjk,
             "max_characters_per_word": self.max_characters_per_word,
+            "compatibility": self.compatibility,
+            "special_tokens_in_text": self.special_tokens_in_text,
         }
 
-    def _prepare(self, strings):
-        """The steps before WordPiece, strings (B,) to (B,): "ÀÉ,b" -> "ae , b".
+    def _shortened(self, words):
+        """Words (N,), those of too many characters made too many bytes as well.
 
-        Cleaning and lower-casing need whole words as context (final sigma) and see the
-        same: neither white space nor ideographs carry case, so `str.lower` of a word
-        equals lower-casing the line.
+        WordPiece counts bytes; both become the unknown token.
         """
-        strings = tf.strings.unicode_transcode(
-            strings, "UTF-8", "UTF-8", errors="ignore"
+        too_long = tf.strings.length(words, "UTF8_CHAR") > self._longest_word
+        return tf.cond(
+            tf.reduce_any(too_long),
+            lambda: tf.where(too_long, self._too_long, words),
+            lambda: words,
         )
-        strings = tf.strings.regex_replace(strings, self._deleted, "")
-        # tf_text's WhitespaceTokenizer leaves part of a NBSP on the word before it.
-        strings = tf.strings.regex_replace(strings, self._whitespace, " ")
-        if self.lowercase:
-            # ICU follows the process's locale, and Turkish has its own I and İ.
-            strings = tf.strings.regex_replace(
-                tf.strings.lower(strings), "İ", "i\u0307"
-            )
-            strings = tf.strings.lower(strings, encoding="utf-8")
-        if self.lowercase if self.strip_accents is None else self.strip_accents:
-            strings = tf_text.normalize_utf8(strings, "NFD")
-            strings = tf.strings.regex_replace(strings, self._accent, "")
-        strings = tf.strings.regex_replace(strings, self._split, r" \0 ")
-        # A word that WordPiece finds too long in bytes stands for each one that is too
-        # long in characters: both become the unknown token.
-        return tf.strings.regex_replace(strings, self._long_word, self._too_long)
 
 
-def _as_strings(strings):
-    strings = tf.convert_to_tensor(strings, dtype=tf.string)
-    if strings.shape.rank not in (None, 1):
+def as_strings(strings):
+    """Whatever holds texts as a tensor of strings (B,).
+
+    Raises:
+        ValueError: another shape than (B,), or no strings.
+    """
+    if isinstance(strings, tf.RaggedTensor):
+        shape = tuple(strings.shape)
+    else:
+        strings = tf.convert_to_tensor(strings, dtype=tf.string)
+        shape = tuple(strings.shape) if strings.shape.rank is not None else (None,)
+    if len(shape) != 1:
         raise ValueError(
             "strings must have the shape (B,), one text per element; got the shape "
-            f"{tuple(strings.shape)}. Put a single text in a list, flatten the rest."
+            f"{shape}. Put a single text in a list, flatten the rest."
         )
     return strings
+
+
+def _shifted(limits):
+    """Each row one place on, 0 first: [[2, 5, 9], []] -> [[0, 2, 5], []]."""
+    zeros = tf.zeros([limits.nrows(), 1], limits.dtype)
+    return tf.concat([zeros, limits], axis=1)[:, :-1]
+
+
+def _to_bytes(strings, places):
+    """Places in characters -> in bytes: "가b" with 0, 1, 2 -> 0, 3, 4."""
+    strings = tf.strings.unicode_transcode(strings, "UTF-8", "UTF-8", errors="replace")
+    _, starts = tf.strings.unicode_decode_with_offsets(strings, "UTF-8")
+    ends = tf.cast(tf.strings.length(strings), tf.int64)[:, None]
+    starts = tf.concat([starts, tf.RaggedTensor.from_tensor(ends)], axis=1)
+    return tf.cast(tf.gather(starts, places, batch_dims=1), tf.int32)

@@ -123,6 +123,50 @@ class Vocabulary:
             )
         return self.tokens[id]
 
+    def special_tokens_asked(self, asked: bool | Iterable[str]) -> tuple[str, ...]:
+        """Those that count when they are typed into a text.
+
+        Args:
+            asked: a tokenizer's `special_tokens_in_text`: True for all of them, False
+                for none, or a list of them.
+
+        Raises:
+            ValueError: the list holds what is no special token of the vocabulary.
+        """
+        if isinstance(asked, bool):
+            return self.special_tokens if asked else ()
+        typed = tuple(asked)
+        if isinstance(asked, str) or not set(typed) <= set(self.special_tokens):
+            raise ValueError(
+                "special_tokens_in_text must be True, False, or a list of special "
+                f"tokens ({', '.join(self.special_tokens)}); got {asked!r}."
+            )
+        return typed
+
+    def cut(self, word: str, starts: bool = True) -> tuple[list[str], bool]:
+        """The longest pieces from the front on, and whether nothing is left over.
+
+        A tokenizer gives the unknown token where something is.
+
+            tokens ab ##c ##ab: "abc" -> ["ab", "##c"], True; "abx" -> ["ab"], False
+                starts=False: "abc" -> ["##ab", "##c"], True
+
+        Args:
+            word: one word, as `ReferenceTokenizer.words` gives it.
+            starts: whether the word is whole, or the continuation of another.
+        """
+        pieces, start = [], 0
+        while start < len(word):
+            prefix = "" if starts and not start else "##"
+            for end in range(len(word), start, -1):
+                if prefix + word[start:end] in self._ids:
+                    break
+            else:
+                return pieces, False
+            pieces.append(prefix + word[start:end])
+            start = end
+        return pieces, True
+
     def arguments(self) -> dict:
         """The constructor's keyword arguments; what JSON can hold."""
         special = {name: getattr(self, name) for name in SPECIAL_TOKENS}

@@ -76,6 +76,38 @@ def test_detokenize_is_the_inverse_on_whole_words(uncased):
     assert uncased.detokenize([]) == ""
 
 
+def test_offsets():
+    small = ReferenceTokenizer(SMALL, lowercase=True)
+    assert small.tokenize_with_offsets("\u200bEmbed\u00adDing !") == [
+        (5, 1, 3),
+        (6, 3, 6),
+        (7, 7, 11),
+        (8, 12, 13),
+    ]
+    # İ becomes two characters, é two of which one is dropped; both are one in the text.
+    text = "İé X"
+    assert small.tokenize_with_offsets(text) == [(1, 0, 2), (1, 3, 4)]
+    assert small.tokenize_with_offsets("") == []
+
+
+def test_special_tokens_in_text():
+    tokenizer = ReferenceTokenizer(SMALL, special_tokens_in_text=True)
+    assert tokenizer(["em[MASK]em [SEP]", "[MASK"]) == [[5, 4, 5, 3], [1, 1]]
+    assert tokenizer.tokenize_with_offsets("em[MASK]!") == [
+        (5, 0, 2),
+        (4, 2, 8),
+        (8, 8, 9),
+    ]
+    assert ReferenceTokenizer(SMALL)(["[MASK]"]) == [[1, 1, 1]]
+
+
+def test_huggingface_edition():
+    tokenizer = ReferenceTokenizer(SMALL, True, compatibility="huggingface")
+    assert tokenizer.words("ΑΣ a\ue000b \U0002b820x") == ["ασ", "ab", "\U0002b820x"]
+    long = ReferenceTokenizer([*SPECIAL, "a", "##a"], compatibility="huggingface")
+    assert long(["a" * 100, "a" * 101]) == [[5] + [6] * 99, [1]]
+
+
 def test_a_full_cache_changes_nothing(monkeypatch):
     text = (DATA / "text_sample_ko.txt").read_text(encoding="utf-8")
     vocabulary = Vocabulary.read(DATA / "text_vocabulary.txt")
@@ -89,6 +121,8 @@ def test_a_full_cache_changes_nothing(monkeypatch):
 def test_errors():
     with pytest.raises(ValueError, match="must be at least 1; got 0"):
         ReferenceTokenizer(SMALL, max_characters_per_word=0)
+    with pytest.raises(ValueError, match="\"huggingface\"; got 'rust'"):
+        ReferenceTokenizer(SMALL, compatibility="rust")
     with pytest.raises(ValueError, match="must be a list of strings; got the string"):
         ReferenceTokenizer(SMALL)("em")
 

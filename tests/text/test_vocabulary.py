@@ -87,6 +87,15 @@ def test_as_vocabulary_takes_all_four(tmp_path):
         ("\n".join([*SPECIAL, "", "a"]).encode(), "line 6 is blank"),
         ("\n".join([*SPECIAL, "a", "b", "a"]).encode(), "'a' is on lines 6 and 8"),
         (b"[PAD]\n[UNK]\n\xb0\xa1\n", "line 3 is not, at byte 12"),
+        (b"\r\n", "the file is empty"),
+        ("\r\n".join([*SPECIAL, "", "a"]).encode(), "line 6 is blank"),
+        ("\n".join([*SPECIAL, "a", "", ""]).encode(), "line 7 is blank"),
+        ("\n".join([*SPECIAL, "a\r", "b", "a"]).encode(), "'a' is on lines 6 and 8"),
+        ("\n".join([*SPECIAL, "[UNK]"]).encode(), r"'\[UNK\]' is on lines 2 and 6"),
+        (
+            "\n".join([SPECIAL[0], *SPECIAL[2:], "a"]).encode(),
+            r"unknown_token '\[UNK\]'",
+        ),
         ("\n".join(SPECIAL[:-1]).encode(), r"mask_token '\[MASK\]'.*mask_token=\.\.\."),
     ],
 )
@@ -104,3 +113,11 @@ def test_bad_arguments():
     for id in (-1, 5):
         with pytest.raises(ValueError, match=f"from 0 to 4; got {id}"):
             vocabulary.id_to_token(id)
+
+
+def test_cut():
+    vocabulary = Vocabulary([*SPECIAL, "ab", "##c", "##ab"])
+    assert vocabulary.cut("abc") == (["ab", "##c"], True)
+    assert vocabulary.cut("abx") == (["ab"], False)
+    assert vocabulary.cut("abc", starts=False) == (["##ab", "##c"], True)
+    assert vocabulary.cut("") == ([], True)

@@ -1,0 +1,241 @@
+"""The steps before WordPiece as TensorFlow ops: text in, words parted by spaces out."""
+
+import functools
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_text as tf_text
+
+from kbert.text.characters import CODEPOINTS, character_rules, replacements
+from kbert.text.normalizer_model import normalizer_model
+
+# Characters of the class Cc, which every edition of the rules deletes: they mark the
+# first and the last character of special tokens, and what lies between.
+_FIRST, _LAST, _BETWEEN = "\x01\x02\x03\x04\x05", "\x06\x07\x08\x0e\x0f", "\x10"
+
+
+class Normalizer:
+    """Cleans, lower-cases, strips accents and sets words apart: "ÀÉ,b" -> "ae , b".
+
+    All by the tables of `kbert.text.characters`: neither the Unicode version of
+    TensorFlow's ICU nor that of RE2 matters. One pass replaces character by character.
+    Three things need more than a table, and only batches that have them pay for them:
+    bytes that are not UTF-8 (replaced by U+FFFD, which the rules then delete), capital
+    sigmas, and accents out of canonical order that are not all dropped.
+
+    Args:
+        lowercase, strip_accents (not None), split_on_cjk, compatibility: as in
+            `BertTokenizer`.
+        special_tokens: each becomes a word of its own, left as it is.
+    """
+
+    def __init__(
+        self, lowercase, strip_accents, split_on_cjk, compatibility, special_tokens=()
+    ):
+        self.special_tokens = tuple(special_tokens)
+        settings = (lowercase, strip_accents, split_on_cjk, compatibility)
+        self._apply = _normalizer(*settings, False, self.special_tokens)
+        self._patterns = _patterns(*settings, bool(special_tokens))
+        self._sigma = lowercase and character_rules(compatibility).lowers_first
+        self._decompose = None
+        if strip_accents:
+            self._decompose = _normalizer(*settings, True, self.special_tokens)
+            self._combining = _combining_classes(compatibility)
+
+    def __call__(self, strings):
+        """Strings (B,) -> strings (B,)."""
+        strings = self._mark_special_tokens(strings)
+        plain = tf.strings.regex_full_match(strings, self._patterns["plain"])
+        strings = tf.cond(
+            tf.reduce_all(plain), lambda: strings, lambda: self._mended(strings)[0]
+        )
+        return self._apply.normalize(strings)
+
+    def with_offsets(self, strings):
+        """Strings (B,) -> the same as `__call__`, and where each byte comes from.
+
+        Returns:
+            normalised strings (B,); ragged int32 (B, None), for each of their bytes the
+            character of `strings` (bytes that are not UTF-8 replaced) it was made of.
+        """
+        strings = self._mark_special_tokens(strings)
+        strings, sources = self._mended(strings)
+        normalised, bytes_from = self._apply.normalize_with_offsets(strings)
+        bytes_from = bytes_from[:, :-1]  # the last is that of the row's end
+        characters = characters_at(strings, bytes_from)
+        return normalised, tf.gather(sources, characters, batch_dims=1)
+
+    def _mark_special_tokens(self, strings):
+        r"""Special tokens to characters that the tables spell out again, one for one.
+
+        "a[SEP]" -> "a\x04\x10\x10\x10\x09": first character, between, last.
+        """
+        if not self.special_tokens:
+            return strings
+        taken = f"[{_FIRST}{_LAST}]"
+        strings = tf.strings.regex_replace(strings, taken, _BETWEEN)
+        numbered = enumerate(self.special_tokens)
+        for i, token in sorted(numbered, key=lambda pair: -len(pair[1])):
+            mark = _FIRST[i] + _BETWEEN * (len(token) - 2) + _LAST[i] * (len(token) > 1)
+            strings = tf.strings.regex_replace(strings, _literal(token), mark)
+        return strings
+
+    def _mended(self, strings):
+        """Strings that the table of characters is enough for, and their `sources`."""
+        strings = tf.strings.unicode_transcode(
+            strings, "UTF-8", "UTF-8", errors="replace", replacement_char=0xFFFD
+        )
+        if self._sigma:
+            # Twice, since the letter after one sigma may be the next.
+            for _ in range(2):
+                strings = tf.strings.regex_replace(
+                    strings, self._patterns["inner sigma"], r"σ\1"
+                )
+            strings = tf.strings.regex_replace(
+                strings, self._patterns["final sigma"], r"\1ς"
+            )
+        if self._decompose is None:
+            return strings, _every_character(strings)
+        marks = tf.strings.regex_full_match(strings, self._patterns["two marks"])
+        return tf.cond(
+            tf.reduce_any(marks),
+            lambda: self._reordered(strings),
+            lambda: (strings, _every_character(strings)),
+        )
+
+    def _reordered(self, strings):
+        """Decomposed, with accents in canonical order."""
+        decomposed, bytes_from = self._decompose.normalize_with_offsets(strings)
+        characters, starts = tf.strings.unicode_decode_with_offsets(decomposed, "UTF-8")
+        sources = tf.gather(bytes_from, starts, batch_dims=1)
+        codepoints, classes = self._combining
+        at = tf.searchsorted(codepoints, characters.flat_values)
+        at = tf.minimum(at, tf.size(codepoints) - 1)
+        is_mark = tf.gather(codepoints, at) == characters.flat_values
+        classes = tf.where(is_mark, tf.gather(classes, at), 0)
+        # Each character that is no mark, and each row, begins a run of its own.
+        begins = tf.cast(classes == 0, tf.int64)
+        rows = tf.cast(characters.value_rowids(), tf.int64)
+        run = tf.cumsum(begins) + rows
+        order = tf.argsort(run * 256 + tf.cast(classes, tf.int64), stable=True)
+        characters = characters.with_flat_values(
+            tf.gather(characters.flat_values, order)
+        )
+        ordered = tf.strings.unicode_encode(characters, "UTF-8")
+        return ordered, characters_at(strings, sources)
+
+
+def characters_at(strings, offsets):
+    """Bytes to characters: "a가b" with the offsets 0, 1, 2, 4 -> 0, 1, 1, 2.
+
+    Args:
+        strings: UTF-8 (B,).
+        offsets: ragged int64 (B, None), each inside its string.
+
+    Returns: ragged int32 (B, None).
+    """
+    _, starts = tf.strings.unicode_decode_with_offsets(strings, "UTF-8")
+    # One sorted list for the whole batch: rows are further apart than they are long.
+    length = tf.cast(tf.reduce_max(tf.strings.length(strings)), tf.int64) + 1
+    length = tf.maximum(length, 1)
+    keys = starts.flat_values + starts.value_rowids() * length
+    wanted = offsets.flat_values + offsets.value_rowids() * length
+    found = tf.searchsorted(keys, wanted, side="right") - 1
+    first = tf.gather(starts.row_starts(), offsets.value_rowids())
+    return offsets.with_flat_values(found - tf.cast(first, tf.int32))
+
+
+def _every_character(strings):
+    """ "a가", "b" -> [[0, 1], [0]]."""
+    return tf.ragged.range(tf.strings.length(strings, unit="UTF8_CHAR"))
+
+
+@functools.cache
+def _normalizer(
+    lowercase, strip_accents, split_on_cjk, compatibility, keeps_accents, special_tokens
+):
+    table = replacements(
+        lowercase, strip_accents, split_on_cjk, compatibility, keeps_accents
+    )
+    for i, token in enumerate(special_tokens):
+        if keeps_accents:  # spelled out by the pass that comes after
+            table |= {_FIRST[i]: _FIRST[i], _LAST[i]: _LAST[i]}
+        elif len(token) == 1:
+            table[_FIRST[i]] = f" {token} "
+        else:
+            table |= {_FIRST[i]: f" {token[:-1]}", _LAST[i]: f"{token[-1]} "}
+    model = np.frombuffer(normalizer_model(table), np.uint8)
+    with tf.init_scope():
+        return tf_text.FastBertNormalizer(model_buffer=tf.constant(model))
+
+
+@functools.cache
+def _patterns(lowercase, strip_accents, split_on_cjk, compatibility, marks_special):
+    """RE2 patterns: what is plain, and where a sigma is, or two marks are."""
+    rules = character_rules(compatibility)
+    sigma = lowercase and rules.lowers_first
+    everything = list(map(chr, CODEPOINTS))
+    patterns, special = {}, []
+    if strip_accents:
+        special = [
+            c
+            for c in everything
+            if any(
+                rules.combining(d) and not rules.is_accent(d)
+                for d in rules.decompose(c)
+            )
+        ]
+        patterns["two marks"] = f"(?s).*[{_ranges(special)}].*[{_ranges(special)}].*"
+    if sigma:
+        special.append("Σ")
+        ignorable, cased = _case_classes(everything, rules)
+        if marks_special:
+            ignorable = [c for c in ignorable if c not in _FIRST + _LAST]
+        ignorable, cased = f"[{_ranges(ignorable)}]*", f"[{_ranges(cased)}]"
+        patterns["inner sigma"] = f"Σ({ignorable}{cased})"
+        patterns["final sigma"] = f"({cased}{ignorable})Σ"
+    # Surrogates, which RE2 would take, are spelled out for it to check UTF-8 strictly.
+    patterns["plain"] = f"[^\\x{{d800}}-\\x{{dfff}}{_ranges(special)}]*"
+    return patterns
+
+
+def _case_classes(characters, rules):
+    """Characters that do not part a sigma from its word, and those that make one.
+
+    Asked of `str.lower` itself, so that they are what Python takes them for; deleted
+    characters are gone before it looks.
+    """
+    ignorable, cased = [], []
+    for c in characters:
+        if rules.is_deleted(c):
+            ignorable.append(c)
+        elif f"AΣ{c}".lower()[1] == "σ":
+            cased.append(c)
+        elif f"A{c}Σ".lower()[-1] == "ς":
+            ignorable.append(c)
+    return ignorable, cased
+
+
+@functools.cache
+def _combining_classes(compatibility):
+    """Code points of marks, sorted, and their canonical combining classes."""
+    rules = character_rules(compatibility)
+    marks = [c for c in map(chr, range(0x20000)) if rules.combining(c)]
+    classes = np.array([rules.combining(c) for c in marks], np.int32)
+    return np.array([ord(c) for c in marks], np.int32), classes
+
+
+def _ranges(characters):
+    r"""Characters to ranges of an RE2 class: "ABa" -> \x{41}-\x{42}\x{61}-\x{61}."""
+    ranges = []
+    for codepoint in sorted(map(ord, characters)):
+        if ranges and ranges[-1][1] == codepoint - 1:
+            ranges[-1][1] = codepoint
+        else:
+            ranges.append([codepoint, codepoint])
+    return "".join(f"\\x{{{first:x}}}-\\x{{{last:x}}}" for first, last in ranges)
+
+
+def _literal(text):
+    r"""An RE2 pattern for the text itself: "a]" -> \x{61}\x{5d}."""
+    return "".join(f"\\x{{{ord(c):x}}}" for c in text)

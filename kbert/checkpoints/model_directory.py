@@ -1,6 +1,5 @@
 """A model directory, by path or by the name of a shipped preset: load and save."""
 
-import json
 import warnings
 from pathlib import Path
 
@@ -8,39 +7,32 @@ import keras
 
 from kbert.checkpoints import huggingface
 from kbert.checkpoints.atomic import write_directory
+from kbert.text.tokenizer_files import (
+    PRESETS,
+    load_reference_tokenizer,
+    load_tokenizer,
+    load_vocabulary,
+    model_path,
+    tokenizer_arguments,
+    vocabulary_file,
+    write_tokenizer,
+)
 from kbert.text.vocabulary import Vocabulary
 
-PRESETS = Path(__file__).parents[1] / "presets"
-VOCABULARY, TOKENIZER_CONFIG = "vocab.txt", "tokenizer_config.json"
-# Fields of tokenizer_config.json and the arguments of our tokenizers that they set.
-_TOKENIZER_FIELDS = {
-    "do_lower_case": "lowercase",
-    "strip_accents": "strip_accents",
-    "tokenize_chinese_chars": "split_on_cjk",
-}
-
-
-def model_path(directory_or_preset: str | Path) -> Path:
-    """The directory meant: an existing path, or the name of a shipped preset.
-
-    Raises:
-        FileNotFoundError: neither; names the presets there are.
-    """
-    path = Path(directory_or_preset)
-    if path.is_dir():
-        return path
-    preset = PRESETS / path.name
-    if path.name == str(path) and (preset / huggingface.CONFIG).is_file():
-        return preset
-    names = sorted(p.parent.name for p in PRESETS.glob(f"*/{huggingface.CONFIG}"))
-    message = (
-        "Expected a model directory or the name of a preset; "
-        f"{directory_or_preset} is neither. Presets: {', '.join(names) or 'none'}."
-    )
-    left = sorted(path.parent.glob(f".{path.name}.old-*"))
-    if left:
-        message += f" A former content lies whole in {left[-1]}: rename it back."
-    raise FileNotFoundError(message)
+# Whoever has a model directory finds its tokenizer here too.
+__all__ = [
+    "PRESETS",
+    "check_vocabulary",
+    "load",
+    "load_backbone",
+    "load_reference_tokenizer",
+    "load_tokenizer",
+    "load_vocabulary",
+    "model_path",
+    "save",
+    "tokenizer_arguments",
+    "write_tokenizer",
+]
 
 
 def load(directory_or_preset: str | Path, dtype=None) -> keras.Model:
@@ -69,18 +61,10 @@ def load_backbone(directory_or_preset: str | Path, dtype=None) -> keras.Model:
 def _load(directory_or_preset, architecture, dtype):
     directory = model_path(directory_or_preset)
     model, _ = huggingface.read_model(directory, architecture, dtype)
-    if (directory / VOCABULARY).is_file():
+    if vocabulary_file(directory):
         rows = getattr(model, "backbone", model).vocabulary_size
         check_vocabulary(load_vocabulary(directory), rows, directory)
     return model
-
-
-def load_vocabulary(directory_or_file: str | Path) -> Vocabulary:
-    """The vocabulary of a directory, or of a `vocab.txt` itself."""
-    path = Path(directory_or_file)
-    if not path.is_file():
-        path = model_path(path) / VOCABULARY
-    return Vocabulary.read(path)
 
 
 def check_vocabulary(vocabulary: Vocabulary, rows: int, directory: Path) -> None:
@@ -95,58 +79,14 @@ def check_vocabulary(vocabulary: Vocabulary, rows: int, directory: Path) -> None
     if len(vocabulary) > rows:
         raise ValueError(
             f"Expected a vocabulary of at most {rows} tokens, the rows of the token "
-            f"embedding in {directory}; {VOCABULARY} has {len(vocabulary)}. The "
-            "vocabulary is that of another model."
+            f"embedding in {directory}; it has {len(vocabulary)}: another model's."
         )
     if len(vocabulary) < rows:
         warnings.warn(
-            f"{directory}: {VOCABULARY} has {len(vocabulary)} tokens for {rows} rows "
-            "of the token embedding; the last rows are never used.",
+            f"{directory}: the vocabulary has {len(vocabulary)} tokens for {rows} "
+            "rows of the token embedding; the last rows are never used.",
             stacklevel=3,
         )
-
-
-def tokenizer_arguments(directory_or_file: str | Path) -> dict:
-    """The keyword arguments of a tokenizer: vocabulary and normalisation.
-
-    A `vocab.txt` alone says nothing of normalisation; the tokenizers' defaults hold.
-    """
-    path = Path(directory_or_file)
-    if path.is_file():
-        return {"vocabulary": load_vocabulary(path)}
-    path = model_path(path)
-    arguments = {"vocabulary": load_vocabulary(path)}
-    settings = path / TOKENIZER_CONFIG
-    if settings.is_file():
-        stored = json.loads(settings.read_text("utf-8"))
-        for theirs, ours in _TOKENIZER_FIELDS.items():
-            if theirs in stored:
-                arguments[ours] = stored[theirs]
-    return arguments
-
-
-def load_tokenizer(directory_or_preset: str | Path):
-    """The `BertTokenizer` of a model directory, a `vocab.txt` or a preset."""
-    from kbert.text.tokenizer import BertTokenizer
-
-    return BertTokenizer(**tokenizer_arguments(directory_or_preset))
-
-
-def write_tokenizer(
-    tokenizer, directory: Path, sequence_length: int | None = None
-) -> None:
-    """Writes `vocab.txt` and `tokenizer_config.json` into an existing directory.
-
-    `sequence_length`: the longest input of the model, where there is one already.
-    """
-    tokenizer.vocabulary.write(directory / VOCABULARY)
-    settings = {"tokenizer_class": "BertTokenizer"}
-    for theirs, ours in _TOKENIZER_FIELDS.items():
-        settings[theirs] = getattr(tokenizer, ours)
-    if sequence_length:
-        settings["model_max_length"] = sequence_length
-    text = json.dumps(settings, ensure_ascii=False, indent=2)
-    (directory / TOKENIZER_CONFIG).write_text(text + "\n", "utf-8")
 
 
 def save(
@@ -161,8 +101,8 @@ def save(
     Args:
         model: a `BertBackbone`, `BertPretrainer` or `BertTextClassifier`.
         directory: where to.
-        tokenizer: a `BertTokenizer` or `ReferenceTokenizer`; None leaves the directory
-            without a vocabulary.
+        tokenizer: a `BertTokenizer`, `SentencePieceTokenizer` or `ReferenceTokenizer`;
+            None leaves the directory without a vocabulary.
         config: more fields of `config.json`, as a task's `to_config()` gives.
         overwrite: replace a directory that exists.
 

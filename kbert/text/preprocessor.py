@@ -4,6 +4,7 @@ import keras
 
 from kbert.features import BACKBONE_INPUTS
 from kbert.text.packer import MultiSegmentPacker
+from kbert.text.sentencepiece_tokenizer import SentencePieceTokenizer
 from kbert.text.tokenizer import BertTokenizer
 
 
@@ -11,7 +12,7 @@ from kbert.text.tokenizer import BertTokenizer
 class BertPreprocessor(keras.layers.Layer):
     """Texts, or pairs of texts, to `token_ids`, `segment_ids` and `padding_mask`.
 
-    Tokenizes with `BertTokenizer`, packs with `MultiSegmentPacker`. Works eagerly, in
+    Tokenizes as the tokenizer does, packs with `MultiSegmentPacker`. Works eagerly, in
     `tf.data`, and in a functional model from `keras.Input((), dtype="string")` on.
 
     A list of strings is one batch of texts; a tuple is a text A and a text B per
@@ -25,7 +26,8 @@ class BertPreprocessor(keras.layers.Layer):
                 padding_mask [[1, 1, 1, 1, 1, 1]]
 
     Args:
-        tokenizer: a `BertTokenizer`, or the dict that Keras serialized it to.
+        tokenizer: a `BertTokenizer` or `SentencePieceTokenizer`, or the dict that Keras
+            serialized it to.
         sequence_length: L, in tokens, special ones counted.
 
     Raises:
@@ -37,8 +39,11 @@ class BertPreprocessor(keras.layers.Layer):
         super().__init__(**kwargs)
         if isinstance(tokenizer, dict):
             tokenizer = keras.saving.deserialize_keras_object(tokenizer)
-        if not isinstance(tokenizer, BertTokenizer):
-            raise ValueError(f"tokenizer must be a BertTokenizer; got {tokenizer!r}.")
+        if not isinstance(tokenizer, BertTokenizer | SentencePieceTokenizer):
+            raise ValueError(
+                "tokenizer must be a BertTokenizer or a SentencePieceTokenizer; got "
+                f"{tokenizer!r}."
+            )
         self.tokenizer = tokenizer
         self.sequence_length = sequence_length
         vocabulary = tokenizer.vocabulary

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -17,6 +18,7 @@ from kbert.checkpoints import huggingface
 from kbert.checkpoints.model_directory import (
     load,
     load_backbone,
+    load_tokenizer,
     load_vocabulary,
     save,
     tokenizer_arguments,
@@ -25,7 +27,9 @@ from kbert.models.backbone import BertBackbone
 from kbert.models.pretrainer import BertPretrainer
 from kbert.models.text_classifier import BertTextClassifier
 from kbert.text.reference_tokenizer import ReferenceTokenizer
+from kbert.text.sentencepiece_tokenizer import SentencePieceTokenizer
 
+MODEL = Path(__file__).parents[1] / "data" / "sentencepiece.model"
 TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "c"]
 
 
@@ -157,6 +161,7 @@ def test_tokenizer_round_trip(tmp_path):
         "lowercase": False,
         "strip_accents": True,
         "split_on_cjk": False,
+        "compatibility": "google",
     }
     assert load_vocabulary(tmp_path / "model").tokens == tuple(TOKENS)
     text = (tmp_path / "model" / "tokenizer_config.json").read_text("utf-8")
@@ -164,6 +169,22 @@ def test_tokenizer_round_trip(tmp_path):
     config = json.loads((tmp_path / "model" / "config.json").read_text("utf-8"))
     assert config["pad_token_id"] == 0
     load(tmp_path / "model")
+
+
+def test_sentencepiece_round_trip(tmp_path):
+    own = SentencePieceTokenizer(MODEL)
+    model = BertBackbone(1000, 1, 2, 16, 24, max_sequence_length=12)
+    save(model, tmp_path / "model", own)
+    assert_same_weights(model, load(tmp_path / "model"))
+    again = load_tokenizer(tmp_path / "model")
+    assert again.vocabulary == own.vocabulary
+    config = json.loads((tmp_path / "model" / "config.json").read_text("utf-8"))
+    assert config["pad_token_id"] == 1
+    with pytest.raises(ValueError, match="at most 999 tokens.*; it has 1000"):
+        save(BertBackbone(999, 1, 2, 16, 24), tmp_path / "other", own)
+    (tmp_path / "model" / "spiece.model").write_bytes(MODEL.read_bytes()[:5000])
+    with pytest.raises(ValueError, match=r"Expected a whole Sent.*spiece\.model"):
+        load(tmp_path / "model")
 
 
 def test_redundant_tensors_are_no_error(saved):
@@ -263,7 +284,7 @@ def test_a_config_that_is_not_json(saved):
 
 def test_a_vocabulary_larger_than_the_rows(tmp_path, saved):
     own = tokenizer([*TOKENS, "d"])
-    message = "at most 8 tokens.*vocab.txt has 9"
+    message = "vocabulary of at most 8 tokens.*; it has 9"
     with pytest.raises(ValueError, match=message):
         save(made(), tmp_path / "other", own)
     assert not (tmp_path / "other").exists()

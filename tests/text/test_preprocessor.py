@@ -119,7 +119,9 @@ def test_config_round_trip():
 
 
 def test_errors():
-    with pytest.raises(ValueError, match="must be a BertTokenizer; got 'vocab.txt'"):
+    with pytest.raises(
+        ValueError, match="must be a BertTokenizer or a Sent.*; got 'vocab.txt'"
+    ):
         BertPreprocessor("vocab.txt")
     layer = preprocessor(sequence_length=4)
     with pytest.raises(ValueError, match=r"the shape \(B,\)"):

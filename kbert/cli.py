@@ -25,12 +25,15 @@ class Command:
     """A subcommand: its name, its function's home and name, and what comes after.
 
     `next_command` is a format over the function's arguments and `result`.
+    `starts_tensorflow`: whether its module imports TensorFlow, whose start-up log is
+    kept from the screen.
     """
 
     name: str
     module: str
     function: str
     next_command: str = ""
+    starts_tensorflow: bool = True
 
 
 COMMANDS = (
@@ -40,6 +43,9 @@ COMMANDS = (
         "vocab",
         "kbert pretrain {corpus} --vocabulary {output} --output my-bert",
     ),
+    Command("tokenize", "kbert.text.show", "tokenize", starts_tensorflow=False),
+    Command("extend-vocab", "kbert.training.vocab", "extend_vocab"),
+    Command("prune-vocab", "kbert.training.vocab", "prune_vocab"),
     Command(
         "pretrain",
         "kbert.training.pretrain",
@@ -79,7 +85,8 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
-        with contextlib.nullcontext() if debug else _quiet_start():
+        is_loud = debug or not command.starts_tensorflow
+        with contextlib.nullcontext() if is_loud else _quiet_start():
             module = importlib.import_module(command.module)
         result = getattr(module, command.function)(**options)
         _show(result)
@@ -132,14 +139,15 @@ def _quiet_start():
 
 
 def _show(result):
-    """A path or a line as it is, a dict or an iterable of dicts as JSON lines."""
+    """Paths and lines as they are, a dict as JSON; or an iterable of them."""
     if result is None:
         return
     if isinstance(result, (str, Path)):
         print(result)
         return
     for item in [result] if isinstance(result, dict) else result:
-        print(json.dumps(item, ensure_ascii=False), flush=True)
+        is_line = isinstance(item, str)
+        print(item if is_line else json.dumps(item, ensure_ascii=False), flush=True)
 
 
 def _parser(arguments):
@@ -194,7 +202,8 @@ def _add_parameters(parser, tree, docstring):
             settings |= {"type": {"str": str, "int": int, "float": float}[kind]}
         is_list = annotation.startswith("list")
         if parameter.arg in _POSITIONAL:
-            nargs = "+" if is_list else None if is_required else "?"
+            nargs = ("+" if is_required else "*") if is_list else None
+            nargs = nargs if is_list or is_required else "?"
             settings |= {"nargs": nargs, "metavar": parameter.arg.upper()}
             settings |= {} if is_required else {"default": default}
             parser.add_argument(parameter.arg, **settings)

@@ -1,18 +1,19 @@
-"""A WordPiece vocabulary learned from text files, the same one on every run."""
+"""A WordPiece vocabulary learned from text, the same one on every run."""
 
 import os
-import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from kbert.text.characters import is_cjk, is_punctuation
 from kbert.text.files import decode_utf8, text_files
-from kbert.text.reference_tokenizer import (
-    is_cjk,
-    is_deleted,
-    is_punctuation,
-    is_whitespace,
-)
+from kbert.text.reference_tokenizer import ReferenceTokenizer
 from kbert.text.vocabulary import SPECIAL_TOKENS, Vocabulary
+from kbert.text.word_counts import count_words
+
+# Words, with repetition, that the trainer is given at most: 4 seconds per 10 million.
+MAX_TRAINER_WORDS = 200_000_000
+_SPECIAL = tuple(SPECIAL_TOKENS.values())
+_BLOCK = 2000  # words per string given to the trainer
 
 
 def learn_vocabulary(
@@ -25,12 +26,16 @@ def learn_vocabulary(
     min_frequency: int = 2,
     num_unused: int = 0,
 ) -> Vocabulary:
-    """Learns word pieces from text, for a `BertTokenizer` with the same settings.
+    """Learns word pieces from text files, for a `BertTokenizer` with the same settings.
 
-    Two passes over the files, line by line: the first counts characters and fixes the
-    alphabet, the second counts words and merges pieces (WordPiece trainer of Hugging
-    Face's `tokenizers`, which merges the most frequent pair first). Text is brought to
-    NFC before, so that Hangul typed as jamo counts as syllables.
+    The defaults are for Korean: cased, accents kept (their removal takes syllables
+    apart), and an alphabet with a limit, as the rare syllables and ideographs of a
+    large corpus would fill the vocabulary.
+
+    One pass over the files counts words, cut as the tokenizer cuts them (`count_words`,
+    in bounded memory); the counts fix the alphabet, and the WordPiece trainer of
+    Hugging Face's `tokenizers` merges pieces, the most frequent pair first. Text is
+    brought to NFC before, so that Hangul typed as jamo counts as syllables.
 
     Ids in order: [PAD] [UNK] [CLS] [SEP] [MASK], [unused1]…, the alphabet in the order
     of code points, its "##" continuations, then merged pieces as they were learned. The
@@ -42,6 +47,7 @@ def learn_vocabulary(
 
     Args:
         files: UTF-8 text files, one path or a list; a directory stands for its *.txt.
+            They are read line by line.
         vocabulary_size: most tokens, special ones and alphabet counted.
         lowercase, strip_accents, split_on_cjk: as in `BertTokenizer`.
         max_alphabet: most characters kept, the most frequent first; None means an
@@ -56,22 +62,79 @@ def learn_vocabulary(
             vocabulary that the special tokens and the alphabet alone would overfill.
     """
     paths = text_files(files)
-    strip = lowercase if strip_accents is None else strip_accents
-    most = max(1, vocabulary_size // 8) if max_alphabet is None else max_alphabet
+    return _learned(
+        _lines(paths),
+        ", ".join(map(str, paths)),
+        ReferenceTokenizer(_SPECIAL, lowercase, strip_accents, split_on_cjk),
+        vocabulary_size,
+        max_alphabet,
+        min_frequency,
+        num_unused,
+    )
 
-    counts = Counter()
-    for line in _lines(paths, "counting characters", lowercase, strip):
-        counts.update(line)
-    alphabet = _alphabet(counts, most, min_frequency)
+
+def learn_vocabulary_from_texts(
+    texts: Iterable[str],
+    vocabulary_size: int = 16000,
+    lowercase: bool = False,
+    strip_accents: bool | None = None,
+    split_on_cjk: bool = True,
+    max_alphabet: int | None = None,
+    min_frequency: int = 2,
+    num_unused: int = 0,
+) -> Vocabulary:
+    """As `learn_vocabulary`, from strings: the lines of a file give what the file does.
+
+        learn_vocabulary_from_texts(["ab ab", "ab"], 10, max_alphabet=2) ->
+            [PAD] [UNK] [CLS] [SEP] [MASK] a b ##a ##b ab, ids 0 to 9
+
+    Args:
+        texts: any iterable, a generator as well; it is read once, text by text.
+        vocabulary_size, lowercase, strip_accents, split_on_cjk, max_alphabet,
+            min_frequency, num_unused: as there.
+
+    Raises:
+        TypeError: a text that is not a string.
+        ValueError: one string in place of the texts, no text in them, or a vocabulary
+            that the special tokens and the alphabet alone would overfill.
+    """
+    from tqdm import tqdm
+
+    if isinstance(texts, str):
+        raise ValueError(
+            f"texts must be an iterable of strings; got the string {texts[:20]!r}. Put "
+            "it in a list; learn_vocabulary takes paths."
+        )
+    return _learned(
+        tqdm(texts, "counting words", unit=" texts", disable=None, leave=False),
+        "the texts",
+        ReferenceTokenizer(_SPECIAL, lowercase, strip_accents, split_on_cjk),
+        vocabulary_size,
+        max_alphabet,
+        min_frequency,
+        num_unused,
+    )
+
+
+def _learned(
+    texts, source, tokenizer, vocabulary_size, max_alphabet, min_frequency, num_unused
+):
+    """The vocabulary; of `tokenizer` only its rules for words are used."""
+    counts = count_words(texts, tokenizer.words)
+    most = max(1, vocabulary_size // 8) if max_alphabet is None else max_alphabet
+    alphabet = _alphabet(counts.characters, most, min_frequency)
     if not alphabet:
         raise ValueError(
             f"Expected text with characters seen {min_frequency} times or more in "
-            f"{', '.join(map(str, paths))}; there is none. Are the files empty?"
+            f"{source}; there is none. Are the files empty?"
         )
-    alone = {c for c in alphabet if is_punctuation(c) or (split_on_cjk and is_cjk(c))}
     unused = [f"[unused{i}]" for i in range(1, num_unused + 1)]
-    continuations = [f"##{c}" for c in alphabet if c not in alone]
-    first = [*SPECIAL_TOKENS.values(), *unused, *alphabet, *continuations]
+    continuations = [
+        f"##{c}"
+        for c in alphabet
+        if not (is_punctuation(c) or (tokenizer.split_on_cjk and is_cjk(c)))
+    ]
+    first = [*_SPECIAL, *unused, *alphabet, *continuations]
     if len(first) > vocabulary_size:
         raise ValueError(
             f"vocabulary_size must be at least {len(first)}: {len(SPECIAL_TOKENS)} "
@@ -79,36 +142,29 @@ def learn_vocabulary(
             f"{len(continuations)} continuations; got {vocabulary_size}. Raise it, or "
             "lower max_alphabet."
         )
-    # Continuations no word should hold, but that the trainer would number as it meets
-    # them where its Unicode tables differ from Python's; they are dropped below.
-    dropped = [f"##{c}" for c in sorted(alone)]
-    lines = _lines(paths, "counting words", lowercase, strip)
-    learned = _train(
-        lines,
-        vocabulary_size + len(dropped),
-        [*first, *dropped],
-        alphabet,
-        split_on_cjk,
-        min_frequency,
-    )
-    return Vocabulary([*first, *learned][:vocabulary_size])
+    learned = _train(counts.words, vocabulary_size, first, alphabet, min_frequency)
+    return Vocabulary([*first, *learned])
 
 
-def _train(lines, vocabulary_size, first, alphabet, split_on_cjk, min_frequency):
+def _alphabet(counts: Counter, most: int, min_frequency: int) -> list[str]:
+    """The characters to keep, in code point order; ties go to the lower code point."""
+    kept = [c for c, count in counts.items() if count >= min_frequency]
+    kept.sort(key=lambda character: (-counts[character], character))
+    return sorted(kept[:most])
+
+
+def _train(words, vocabulary_size, first, alphabet, min_frequency):
     """Merged pieces in the order learned; `first` are the ids 0, 1, … before them."""
     import tokenizers
 
+    # The trainer counts words itself and takes no counts; where they are too many,
+    # all counts are divided alike, and words left without one are not learned from.
+    divisor = max(1, -(-words.total() // MAX_TRAINER_WORDS))
     tokenizer = tokenizers.Tokenizer(tokenizers.models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = tokenizers.normalizers.BertNormalizer(
-        clean_text=True,
-        handle_chinese_chars=split_on_cjk,
-        strip_accents=False,
-        lowercase=False,
-    )
-    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.CharDelimiterSplit(" ")
     trainer = tokenizers.trainers.WordPieceTrainer(
         vocab_size=vocabulary_size,
-        min_frequency=min_frequency,
+        min_frequency=-(-min_frequency // divisor),
         show_progress=False,
         special_tokens=list(first),
         # Ours outranks the trainer's own count, and nothing else fits the limit.
@@ -116,45 +172,44 @@ def _train(lines, vocabulary_size, first, alphabet, split_on_cjk, min_frequency)
         limit_alphabet=len(alphabet),
         continuing_subword_prefix="##",
     )
-    tokenizer.train_from_iterator(lines, trainer)
+    tokenizer.train_from_iterator(_blocks(words, divisor), trainer)
     ids = tokenizer.get_vocab()
     known = set(first)
     return [token for token in sorted(ids, key=ids.get) if token not in known]
 
 
-def _alphabet(counts: Counter, most: int, min_frequency: int) -> list[str]:
-    """The characters to keep, in code point order; ties go to the lower code point."""
-    kept = [
-        character
-        for character, count in counts.items()
-        if count >= min_frequency
-        and not is_whitespace(character)
-        and not is_deleted(character)
-    ]
-    kept.sort(key=lambda character: (-counts[character], character))
-    return sorted(kept[:most])
+def _blocks(words: Counter, divisor: int) -> Iterator[str]:
+    """Each word as often as it was seen: {"a": 3, "b": 1} -> "a a a b "."""
+    block, room = [], _BLOCK
+    for word, count in words.items():
+        count //= divisor
+        while count:
+            part = min(count, room)
+            block.append(f"{word} " * part)
+            count -= part
+            room -= part
+            if not room:
+                yield "".join(block)
+                block, room = [], _BLOCK
+    yield "".join(block)
 
 
-def _lines(paths, label, lowercase, strip_accents) -> Iterator[str]:
-    """The lines of all files, NFC, then lower-cased and without accents if asked."""
+def _lines(paths) -> Iterator[str]:
+    """The lines of all files."""
     from tqdm import tqdm
 
     total = sum(os.path.getsize(path) for path in paths)
     progress = tqdm(
-        total=total, desc=label, unit="B", unit_scale=True, disable=None, leave=False
+        total=total,
+        desc="counting words",
+        unit="B",
+        unit_scale=True,
+        disable=None,
+        leave=False,
     )
     with progress:
         for path in paths:
             with open(path, "rb") as file:
                 for number, data in enumerate(file, 1):
                     progress.update(len(data))
-                    line = decode_utf8(data, path, number)
-                    line = unicodedata.normalize("NFC", line)
-                    if lowercase:
-                        line = line.lower()
-                    if strip_accents:
-                        line = unicodedata.normalize("NFD", line)
-                        line = "".join(
-                            c for c in line if unicodedata.category(c) != "Mn"
-                        )
-                    yield line
+                    yield decode_utf8(data, path, number)

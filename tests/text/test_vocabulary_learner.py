@@ -2,12 +2,14 @@ import pathlib
 import subprocess
 import sys
 import unicodedata
+from collections import Counter
 
 import pytest
 
+from kbert.text import vocabulary_learner, word_counts
 from kbert.text.reference_tokenizer import ReferenceTokenizer
 from kbert.text.vocabulary import Vocabulary
-from kbert.text.vocabulary_learner import learn_vocabulary
+from kbert.text.vocabulary_learner import learn_vocabulary, learn_vocabulary_from_texts
 
 DATA = pathlib.Path(__file__).parents[1] / "data"
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -113,3 +115,74 @@ def test_errors(tmp_path):
         learn_vocabulary(written(tmp_path, b"\xff\xff\n"))
     with pytest.raises(ValueError, match="at least 9: 5 special.*2 characters.*got 8"):
         learn_vocabulary(written(tmp_path, "ab ab ab\n"), 8, max_alphabet=2)
+
+
+def from_texts(texts, size, **arguments):
+    return list(learn_vocabulary_from_texts(texts, size, **arguments).tokens)
+
+
+def test_texts_give_what_their_file_gives():
+    lines = [line for path in SAMPLES for line in path.read_text("utf-8").split("\n")]
+    settings = {"vocabulary_size": 1400, "max_alphabet": 500}
+    from_files = learn_vocabulary(SAMPLES, **settings)
+    assert learn_vocabulary_from_texts(lines, **settings) == from_files
+    assert learn_vocabulary_from_texts((x for x in lines), **settings) == from_files
+    assert learn_vocabulary_from_texts(["\n".join(lines)], **settings) == from_files
+
+
+def test_a_generator_is_read_once():
+    read = []
+
+    def texts():
+        for i in range(3):
+            read.append(i)
+            yield "ab ab"
+
+    assert from_texts(texts(), 10, max_alphabet=2)[5:] == ["a", "b", "##a", "##b", "ab"]
+    assert read == [0, 1, 2]
+
+
+def test_korean_by_default():
+    nfd = unicodedata.normalize("NFD", "각각 각각 Straße Straße É É")
+    tokens = from_texts([nfd], 200, max_alphabet=20)
+    assert {"각각", "Straße", "É"} <= set(tokens)
+    # An eighth of the vocabulary at most is characters.
+    text = " ".join(chr(0xAC00 + i) * 2 for i in range(500))
+    tokens = from_texts([text], 80)
+    assert [t for t in tokens[5:] if len(t) == 1] == [
+        chr(0xAC00 + i) for i in range(10)
+    ]
+
+
+def test_frequent_words_survive_a_small_limit(monkeypatch):
+    texts = [f"학교에 x{i}y{i % 13}" for i in range(400)]
+    monkeypatch.setattr(word_counts, "MAX_WORDS", 50)
+    monkeypatch.setattr(word_counts, "MAX_CHUNKS", 50)
+    tokens = from_texts(iter(texts), 60, max_alphabet=20)
+    assert "학교에" in tokens
+    assert tokens == from_texts(iter(texts), 60, max_alphabet=20)
+
+
+def test_counts_are_divided_where_the_trainer_would_get_too_many(monkeypatch):
+    words = Counter({"ab": 9, "cd": 4, "ef": 1})
+    assert "".join(vocabulary_learner._blocks(words, 1)).split() == list(
+        words.elements()
+    )
+    assert list(vocabulary_learner._blocks(words, 3)) == ["ab ab ab cd "]
+    monkeypatch.setattr(vocabulary_learner, "_BLOCK", 4)
+    blocks = list(vocabulary_learner._blocks(words, 1))
+    assert blocks == ["ab " * 4, "ab " * 4, "ab cd cd cd ", "cd ef "]
+    text = ["ab " * 90 + "cd " * 40 + "ef"]
+    everything = from_texts(text, 50, max_alphabet=9)
+    assert everything[-2:] == ["ab", "cd"]
+    monkeypatch.setattr(vocabulary_learner, "MAX_TRAINER_WORDS", 14)
+    assert from_texts(text, 50, max_alphabet=9) == everything
+
+
+def test_errors_of_texts():
+    with pytest.raises(ValueError, match="iterable of strings; got the string 'a.txt'"):
+        learn_vocabulary_from_texts("a.txt")
+    with pytest.raises(ValueError, match="2 times or more in the texts; there is none"):
+        learn_vocabulary_from_texts(iter([]))
+    with pytest.raises(TypeError, match="Expected texts as str; got NoneType"):
+        learn_vocabulary_from_texts(["a", None])

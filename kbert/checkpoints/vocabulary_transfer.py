@@ -1,0 +1,113 @@
+"""A trained model under another vocabulary: its rows move along with their tokens."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from kbert.text.vocabulary import Vocabulary
+from kbert.text.vocabulary_change import as_reference
+
+
+def with_vocabulary(
+    model: keras.Model, tokenizer, vocabulary: Vocabulary
+) -> keras.Model:
+    """A new model of the same class and settings, with a row for each new token.
+
+    Of the token embedding, and of the masked language model's bias where there is one,
+    a token of both vocabularies keeps its row, bit for bit; a token of the new one
+    alone gets the mean of the rows of its former pieces; the others are left out. All
+    other weights are the same. Rows of the old table that no token reaches (padding to
+    a round number) are left out too. Special tokens are matched by their part, so that
+    a [PAD] spelled `<pad>` in the new vocabulary keeps its row.
+
+        old tokens … play ##ing a, new tokens … playing a:
+            row of "playing" = (row of "play" + row of "##ing") / 2, row of a as it was
+
+    Args:
+        model: a `BertBackbone`, or a model with a head on one (its `backbone`); it
+            stays as it is.
+        tokenizer: the model's own `ReferenceTokenizer` or `BertTokenizer`, with the old
+            vocabulary.
+        vocabulary: the new one, as `extend_vocabulary` and `prune_vocabulary` give it.
+
+    Returns: the new model, uncompiled; the decoder of a `BertPretrainer` is tied to the
+        new table.
+
+    Raises:
+        ValueError: the tokenizer's vocabulary has more tokens than the model has rows.
+    """
+    backbone = getattr(model, "backbone", model)
+    if len(tokenizer.vocabulary) > backbone.vocabulary_size:
+        raise ValueError(
+            f"Expected the tokenizer of this model, of at most "
+            f"{backbone.vocabulary_size} tokens; it has {len(tokenizer.vocabulary)}."
+        )
+    resized = keras.saving.serialize_keras_object(backbone)
+    resized["config"]["vocabulary_size"] = len(vocabulary)
+    if model is backbone:
+        new = keras.saving.deserialize_keras_object(resized)
+    else:
+        new = type(model).from_config(model.get_config() | {"backbone": resized})
+    sources = row_sources(tokenizer, vocabulary)
+    moved = {id(variable) for variable in _by_token(model)}
+    for old, variable in zip(model.weights, new.weights, strict=True):
+        value = keras.ops.convert_to_numpy(old)
+        variable.assign(_moved(value, sources) if id(old) in moved else value)
+    return new
+
+
+def row_sources(tokenizer, vocabulary: Vocabulary) -> list[list[int]]:
+    """For each token of a new vocabulary, the old ids whose mean is its row.
+
+    A token that the old tokenizer cuts is made of those pieces; one that begins with
+    "##" is cut as the continuation of a word. A word of it that the old vocabulary
+    cannot make counts as one unknown token, as it did in a text.
+
+        old tokens [PAD] 0 … [MASK] 4 play 5 ##ing 6 a 7, new tokens … playing a x ->
+            [[0], [1], [2], [3], [4], [5, 6], [7], [1]]
+
+    Args:
+        tokenizer: the old one, a `ReferenceTokenizer` or `BertTokenizer`.
+        vocabulary: the new one.
+    """
+    tokenizer = as_reference(tokenizer)
+    old = tokenizer.vocabulary
+    former = dict(zip(vocabulary.special_tokens, old.special_tokens, strict=True))
+    sources = []
+    for token in vocabulary.tokens:
+        token = former.get(token, token)
+        if token in old:
+            sources.append([old.token_to_id(token)])
+            continue
+        ids = []
+        for i, word in enumerate(tokenizer.words(token.removeprefix("##"))):
+            starts = i > 0 or not token.startswith("##")
+            pieces, is_whole = old.cut(word, starts)
+            if is_whole:
+                ids += map(old.token_to_id, pieces)
+            else:
+                ids.append(old.unknown_id)
+        sources.append(ids or [old.unknown_id])
+    return sources
+
+
+def _by_token(model):
+    """The variables of a model whose first axis is the vocabulary."""
+    backbone = getattr(model, "backbone", model)
+    variables = [backbone.embeddings.token_embedding.embeddings]
+    if hasattr(model, "masked_lm_head"):
+        variables.append(model.masked_lm_head.output_bias)
+    return variables
+
+
+def _moved(table: np.ndarray, sources: Sequence[Sequence[int]]) -> np.ndarray:
+    """Rows by their sources: (V, D) -> (V', D), and (V,) -> (V',).
+
+    A row of one source is copied; means are taken in float32.
+    """
+    moved = table[[ids[0] for ids in sources]]
+    for row, ids in enumerate(sources):
+        if len(ids) > 1:
+            moved[row] = table[list(ids)].astype("float32").mean(axis=0)
+    return moved

@@ -1,0 +1,152 @@
+"""A vocabulary made larger or smaller; the tokens that stay keep their order.
+
+`kbert.with_vocabulary` moves a model's rows along.
+"""
+
+import inspect
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+from kbert.text.characters import is_deleted, is_whitespace
+from kbert.text.reference_tokenizer import ReferenceTokenizer
+from kbert.text.vocabulary import SPECIAL_TOKENS, Vocabulary
+from kbert.text.word_counts import spaced
+
+_UNUSED = re.compile(r"\[unused\d+\]")
+
+
+def extend_vocabulary(
+    vocabulary: Vocabulary, new_tokens: Iterable[str], onto_unused: bool = False
+) -> Vocabulary:
+    """The vocabulary with tokens more, in the order given.
+
+    Tokens that are there already, or given twice, are skipped: extending twice is
+    extending once. The ids of all other tokens stay.
+
+        [PAD] [UNK] [CLS] [SEP] [MASK] [unused1] a, new_tokens=["b", "a", "##c"] ->
+            … [unused1] a b ##c, ids 7 and 8; with onto_unused an error: one is too few
+        the same, new_tokens=["b"], onto_unused=True -> … b a: b is id 5
+
+    Args:
+        vocabulary: the old one; it stays as it is.
+        new_tokens: as they stand in a `vocab.txt`: "##" before what continues a word,
+            lower-cased for a tokenizer that lower-cases.
+        onto_unused: put them in the places of [unused1], [unused2], …, from the lowest
+            id on, so that the number of tokens stays; otherwise they are appended.
+
+    Raises:
+        ValueError: one string in place of the tokens, a token that no text can give
+            (empty, "##" alone, with white space or control characters in it), or fewer
+            [unusedN] than new tokens.
+    """
+    if isinstance(new_tokens, str):
+        raise ValueError(
+            f"new_tokens must be a list of tokens; got the string {new_tokens[:20]!r}. "
+            "Put it in a list."
+        )
+    added = []
+    for token in dict.fromkeys(new_tokens):
+        _check(token)
+        if token not in vocabulary:
+            added.append(token)
+    tokens = list(vocabulary.tokens)
+    if not onto_unused:
+        return _changed(vocabulary, tokens + added)
+    free = [i for i, token in enumerate(tokens) if _UNUSED.fullmatch(token)]
+    if len(free) < len(added):
+        raise ValueError(
+            f"Expected [unusedN] tokens for {len(added)} new ones; the vocabulary has "
+            f"{len(free)}. Leave onto_unused off to append them."
+        )
+    for i, token in zip(free, added):
+        tokens[i] = token
+    return _changed(vocabulary, tokens)
+
+
+def prune_vocabulary(
+    tokenizer, texts: Iterable[str], min_count: int = 1, keep: Iterable[str] = ()
+) -> Vocabulary:
+    """What is left of a vocabulary when only the tokens that texts use stay.
+
+    Kept are the special tokens, every token used `min_count` times or more, and each
+    character seen, bare and with "##" where the vocabulary has it, so that a word whose
+    longer piece goes is cut into shorter ones. With `min_count` 1 the texts are cut
+    exactly as before: the pieces with which a cut that ended in the unknown token began
+    are kept as well, or it could now succeed. Memory grows with the distinct words.
+
+        [PAD] [UNK] [CLS] [SEP] [MASK] a b ab ##a ##b ##ab c, texts ["ab b", "aab"] ->
+            [PAD] [UNK] [CLS] [SEP] [MASK] a b ab ##a ##b ##ab; only c was not seen
+
+    Args:
+        tokenizer: a `ReferenceTokenizer` or `BertTokenizer` with the vocabulary.
+        texts: any iterable of strings, read once.
+        min_count: how often a token must be used to stay, at least 1.
+        keep: tokens that stay anyhow.
+
+    Raises:
+        ValueError: `min_count` below 1, one string in place of the texts, texts without
+            words, or a token to keep that is not in the vocabulary.
+    """
+    if min_count < 1:
+        raise ValueError(f"min_count must be at least 1; got {min_count}.")
+    if isinstance(texts, str):
+        raise ValueError(
+            f"texts must be an iterable of strings; got the string {texts[:20]!r}. Put "
+            "it in a list."
+        )
+    tokenizer = as_reference(tokenizer)
+    vocabulary = tokenizer.vocabulary
+    kept = {*vocabulary.special_tokens, *keep}
+    absent = [token for token in sorted(kept) if token not in vocabulary]
+    if absent:
+        raise ValueError(
+            f"Expected tokens of the vocabulary in keep; {absent[0]!r} is not in it."
+        )
+    chunks = Counter()
+    for text in texts:
+        chunks.update(spaced(text))
+    used, characters = Counter(), set()
+    for chunk, count in chunks.items():
+        for word in tokenizer.words(chunk):
+            characters.update(word)
+            for piece in vocabulary.cut(word)[0]:
+                used[piece] += count
+    if not used:
+        raise ValueError("Expected texts with words the vocabulary knows; got none.")
+    kept.update(token for token, count in used.items() if count >= min_count)
+    kept.update(token for c in characters for token in (c, f"##{c}"))
+    return _changed(vocabulary, [t for t in vocabulary.tokens if t in kept])
+
+
+def as_reference(tokenizer) -> ReferenceTokenizer:
+    """The `ReferenceTokenizer` that gives the ids of a tokenizer.
+
+    Raises:
+        ValueError: neither a `ReferenceTokenizer` nor a `BertTokenizer`.
+    """
+    if isinstance(tokenizer, ReferenceTokenizer):
+        return tokenizer
+    names = inspect.signature(ReferenceTokenizer).parameters
+    if not all(hasattr(tokenizer, name) for name in names):
+        raise ValueError(
+            "Expected a ReferenceTokenizer or a BertTokenizer; got "
+            f"{type(tokenizer).__name__}."
+        )
+    return ReferenceTokenizer(**{name: getattr(tokenizer, name) for name in names})
+
+
+def _check(token):
+    body = token.removeprefix("##")
+    if not body:
+        raise ValueError(f"A new token must hold a character; got {token!r}.")
+    if any(is_whitespace(c) or is_deleted(c) for c in body):
+        raise ValueError(
+            f"A new token must hold neither white space nor control characters; got "
+            f"{token!r}. Words of a phrase are tokens of their own."
+        )
+
+
+def _changed(vocabulary, tokens):
+    """Other tokens, the special ones spelled as before."""
+    return Vocabulary(tokens, **{n: getattr(vocabulary, n) for n in SPECIAL_TOKENS})

@@ -47,7 +47,7 @@ class Normalizer:
         strings = self._mark_special_tokens(strings)
         plain = tf.strings.regex_full_match(strings, self._patterns["plain"])
         strings = tf.cond(
-            tf.reduce_all(plain), lambda: strings, lambda: self._mended(strings)[0]
+            tf.reduce_all(plain), lambda: strings, lambda: self._mended(strings)
         )
         return self._apply.normalize(strings)
 
@@ -58,12 +58,19 @@ class Normalizer:
             normalised strings (B,); ragged int32 (B, None), for each of their bytes the
             character of `strings` (bytes that are not UTF-8 replaced) it was made of.
         """
-        strings = self._mark_special_tokens(strings)
-        strings, sources = self._mended(strings)
+        original = _as_utf8(self._mark_special_tokens(strings))
+        strings = self._mended(original)
         normalised, bytes_from = self._apply.normalize_with_offsets(strings)
         bytes_from = bytes_from[:, :-1]  # the last is that of the row's end
         characters = characters_at(strings, bytes_from)
-        return normalised, tf.gather(sources, characters, batch_dims=1)
+        if self._decompose is not None:
+            sources = tf.cond(
+                self._has_marks(original),
+                lambda: self._decomposed_from(original),
+                lambda: _every_character(original),
+            )
+            characters = tf.gather(sources, characters, batch_dims=1)
+        return normalised, characters
 
     def _mark_special_tokens(self, strings):
         r"""Special tokens to characters that the tables spell out again, one for one.
@@ -81,10 +88,8 @@ class Normalizer:
         return strings
 
     def _mended(self, strings):
-        """Strings that the table of characters is enough for, and their `sources`."""
-        strings = tf.strings.unicode_transcode(
-            strings, "UTF-8", "UTF-8", errors="replace", replacement_char=0xFFFD
-        )
+        """Strings (B,) that the table of characters is enough for."""
+        strings = _as_utf8(strings)
         if self._sigma:
             # Twice, since the letter after one sigma may be the next.
             for _ in range(2):
@@ -95,19 +100,20 @@ class Normalizer:
                 strings, self._patterns["final sigma"], r"\1ς"
             )
         if self._decompose is None:
-            return strings, _every_character(strings)
-        marks = tf.strings.regex_full_match(strings, self._patterns["two marks"])
+            return strings
         return tf.cond(
-            tf.reduce_any(marks),
-            lambda: self._reordered(strings),
-            lambda: (strings, _every_character(strings)),
+            self._has_marks(strings), lambda: self._reordered(strings), lambda: strings
+        )
+
+    def _has_marks(self, strings):
+        return tf.reduce_any(
+            tf.strings.regex_full_match(strings, self._patterns["two marks"])
         )
 
     def _reordered(self, strings):
         """Decomposed, with accents in canonical order."""
-        decomposed, bytes_from = self._decompose.normalize_with_offsets(strings)
-        characters, starts = tf.strings.unicode_decode_with_offsets(decomposed, "UTF-8")
-        sources = tf.gather(bytes_from, starts, batch_dims=1)
+        strings = self._decompose.normalize(strings)
+        characters = tf.strings.unicode_decode(strings, "UTF-8")
         codepoints, classes = self._combining
         at = tf.searchsorted(codepoints, characters.flat_values)
         at = tf.minimum(at, tf.size(codepoints) - 1)
@@ -115,14 +121,24 @@ class Normalizer:
         classes = tf.where(is_mark, tf.gather(classes, at), 0)
         # Each character that is no mark, and each row, begins a run of its own.
         begins = tf.cast(classes == 0, tf.int64)
-        rows = tf.cast(characters.value_rowids(), tf.int64)
-        run = tf.cumsum(begins) + rows
+        run = tf.cumsum(begins) + characters.value_rowids()
         order = tf.argsort(run * 256 + tf.cast(classes, tf.int64), stable=True)
-        characters = characters.with_flat_values(
-            tf.gather(characters.flat_values, order)
-        )
-        ordered = tf.strings.unicode_encode(characters, "UTF-8")
-        return ordered, characters_at(strings, sources)
+        ordered = tf.gather(characters.flat_values, order)
+        return tf.strings.unicode_encode(characters.with_flat_values(ordered), "UTF-8")
+
+    def _decomposed_from(self, strings):
+        """For each character of `_reordered`, the one it was made of: int32 (B, None).
+
+        Accents that change places take the place they come to.
+        """
+        decomposed, bytes_from = self._decompose.normalize_with_offsets(strings)
+        _, starts = tf.strings.unicode_decode_with_offsets(decomposed, "UTF-8")
+        return characters_at(strings, tf.gather(bytes_from, starts, batch_dims=1))
+
+
+def _as_utf8(strings):
+    """U+FFFD in place of bytes that are not UTF-8."""
+    return tf.strings.unicode_transcode(strings, "UTF-8", "UTF-8", errors="replace")
 
 
 def characters_at(strings, offsets):

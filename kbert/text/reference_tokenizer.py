@@ -1,8 +1,9 @@
 """BERT's tokenization in plain Python, without TensorFlow, rule by rule.
 
 Written anew after the rules of google-research/bert's `tokenization.py`
-(BasicTokenizer, WordpieceTokenizer) with `never_split` empty: a special token typed in a text is text.
-`kbert.BertTokenizer` gives the same ids and offsets inside a TensorFlow graph.
+(BasicTokenizer, WordpieceTokenizer) with `never_split` empty: a special token typed in
+a text is text. `kbert.BertTokenizer` gives the same ids and offsets inside a TensorFlow
+graph.
 """
 
 import re

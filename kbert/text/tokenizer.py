@@ -91,8 +91,12 @@ class BertTokenizer(keras.layers.Layer):
     def call(self, strings):
         """Strings (B,) -> ids, ragged int32 (B, None)."""
         words = tf.strings.split(self._normalizer(as_strings(strings)))
-        words = words.with_flat_values(self._shortened(words.flat_values))
-        return self._word_pieces.tokenize(words).merge_dims(1, 2)
+        pieces = self._word_pieces.tokenize(self._shortened(words.flat_values))
+        return tf.RaggedTensor.from_row_splits(
+            pieces.flat_values,
+            tf.gather(pieces.row_splits, words.row_splits),
+            validate=False,
+        )
 
     def tokenize(self, strings):
         """Strings (B,) -> pieces, ragged strings (B, None): [["em", "##bed"]]."""

@@ -9,6 +9,8 @@ be dropped.
 import keras
 from keras import ops
 
+from kbert.layers.initializer import kernel_initializer
+
 # exp(-1e9) is 0 in float32, and the sum with any finite score is still finite.
 MASKED_SCORE = -1e9
 
@@ -60,7 +62,7 @@ class SelfAttention(keras.layers.Layer):
         self.initializer_range = initializer_range
         self.head_dim = hidden_dim // num_heads
 
-        initializer = keras.initializers.TruncatedNormal(stddev=initializer_range)
+        initializer = kernel_initializer(initializer_range)
         self.query_key_value = keras.layers.Dense(
             3 * hidden_dim,
             kernel_initializer=initializer,

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from kbert.layers.initializer import kernel_initializer
+
 
 @keras.saving.register_keras_serializable(package="kbert")
 class BertEmbeddings(keras.layers.Layer):
@@ -52,9 +54,7 @@ class BertEmbeddings(keras.layers.Layer):
         return keras.layers.Embedding(
             rows,
             self.hidden_dim,
-            embeddings_initializer=keras.initializers.TruncatedNormal(
-                stddev=self.initializer_range
-            ),
+            embeddings_initializer=kernel_initializer(self.initializer_range),
             dtype=self.dtype_policy,
             name=name,
         )

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from kbert.layers.attention import SelfAttention
+from kbert.layers.initializer import kernel_initializer
 
 _FUNCTIONS = {
     "gelu": functools.partial(keras.activations.gelu, approximate=False),
@@ -104,9 +105,7 @@ class EncoderBlock(keras.layers.Layer):
     def _dense(self, dim, name):
         return keras.layers.Dense(
             dim,
-            kernel_initializer=keras.initializers.TruncatedNormal(
-                stddev=self.initializer_range
-            ),
+            kernel_initializer=kernel_initializer(self.initializer_range),
             dtype=self.dtype_policy,
             name=name,
         )

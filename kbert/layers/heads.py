@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from kbert.layers.encoder import activation_function, gather_rows
+from kbert.layers.initializer import kernel_initializer
 
 
 @keras.saving.register_keras_serializable(package="kbert")
@@ -36,9 +37,7 @@ class MaskedLMHead(keras.layers.Layer):
         self.initializer_range = initializer_range
         self.transform = keras.layers.Dense(
             token_embedding.output_dim,
-            kernel_initializer=keras.initializers.TruncatedNormal(
-                stddev=initializer_range
-            ),
+            kernel_initializer=kernel_initializer(initializer_range),
             dtype=self.dtype_policy,
             name="transform",
         )
@@ -105,9 +104,7 @@ class NextSentenceHead(keras.layers.Layer):
         self.initializer_range = initializer_range
         self.dense = keras.layers.Dense(
             2,
-            kernel_initializer=keras.initializers.TruncatedNormal(
-                stddev=initializer_range
-            ),
+            kernel_initializer=kernel_initializer(initializer_range),
             dtype=self.dtype_policy,
             name="dense",
         )

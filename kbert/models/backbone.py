@@ -7,6 +7,7 @@ from kbert.features import BACKBONE_INPUTS
 from kbert.layers.attention import additive_mask
 from kbert.layers.embeddings import BertEmbeddings
 from kbert.layers.encoder import EncoderBlock
+from kbert.layers.initializer import kernel_initializer
 
 
 @keras.saving.register_keras_serializable(package="kbert")
@@ -72,9 +73,7 @@ class BertBackbone(keras.Model):
         pooler = keras.layers.Dense(
             hidden_dim,
             activation="tanh",
-            kernel_initializer=keras.initializers.TruncatedNormal(
-                stddev=initializer_range
-            ),
+            kernel_initializer=kernel_initializer(initializer_range),
             dtype=policy,
             name="pooler",
         )

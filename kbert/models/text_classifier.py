@@ -2,6 +2,7 @@
 
 import keras
 
+from kbert.layers.initializer import kernel_initializer
 from kbert.models.pretrainer import in_float32
 
 
@@ -33,9 +34,7 @@ class BertTextClassifier(keras.Model):
         )
         logits = keras.layers.Dense(
             num_classes,
-            kernel_initializer=keras.initializers.TruncatedNormal(
-                stddev=backbone.initializer_range
-            ),
+            kernel_initializer=kernel_initializer(backbone.initializer_range),
             dtype=backbone.policy,
             name="classifier",
         )

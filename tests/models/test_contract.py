@@ -69,6 +69,8 @@ ARGUMENTS = {
     },
     "BertPretrainer": {"backbone": backbone},
     "BertTextClassifier": {"backbone": backbone, "num_classes": 5, "dropout": 0.6},
+    "BertTokenClassifier": {"backbone": backbone, "num_classes": 5, "dropout": 0.6},
+    "BertQuestionAnswerer": {"backbone": backbone},
 }
 
 

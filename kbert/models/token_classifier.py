@@ -1,0 +1,64 @@
+"""BERT for one answer per token: names in a text, parts of speech."""
+
+import keras
+
+from kbert.layers.initializer import kernel_initializer
+from kbert.models.pretrainer import in_float32
+
+
+@keras.saving.register_keras_serializable(package="kbert")
+class BertTokenClassifier(keras.Model):
+    """A `BertBackbone`, dropout and a dense layer on the vector of every token.
+
+    Inputs (a dict): those of the backbone.
+
+    Output: float32 logits (B, L, C), C = `num_classes`; padding and special tokens have
+    logits too, which the loss has to leave out. No output reads the pooler.
+
+    Args:
+        backbone: a `BertBackbone`; shared, not copied.
+        num_classes: C, at least 1.
+        dropout: share of the vectors' values dropped in training; None takes the
+            backbone's.
+
+    Raises:
+        ValueError: `num_classes` is below 1.
+    """
+
+    def __init__(self, backbone, num_classes, dropout=None, name=None):
+        if num_classes < 1:
+            raise ValueError(f"num_classes must be at least 1; got {num_classes}.")
+        dropout = backbone.dropout if dropout is None else dropout
+        dropout_layer = keras.layers.Dropout(
+            dropout, dtype=backbone.policy, name="sequence_dropout"
+        )
+        logits = keras.layers.Dense(
+            num_classes,
+            kernel_initializer=kernel_initializer(backbone.initializer_range),
+            dtype=backbone.policy,
+            name="classifier",
+        )
+        sequence_output = backbone.output["sequence_output"]  # (B, L, D)
+        outputs = in_float32(logits(dropout_layer(sequence_output)), "logits")
+        super().__init__(
+            inputs=backbone.input, outputs=outputs, name=name or "token_classifier"
+        )
+        # Past Keras' tracking: the weights of this model are those its outputs read, so
+        # that no optimizer asks for the pooler's gradient.
+        object.__setattr__(self, "backbone", backbone)
+        self.num_classes = num_classes
+        self.dropout = dropout
+        self.classifier = logits
+
+    def get_config(self):
+        return {
+            "backbone": keras.saving.serialize_keras_object(self.backbone),
+            "num_classes": self.num_classes,
+            "dropout": self.dropout,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        backbone = keras.saving.deserialize_keras_object(config["backbone"])
+        return cls(**(config | {"backbone": backbone}))

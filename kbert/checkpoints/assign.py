@@ -1,7 +1,9 @@
 """Moves tensors by table, strictly: each used once, each weight filled once."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -11,24 +13,49 @@ from kbert.checkpoints.weight_maps import Row
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What a load did.
+    """What a load did; `str(report)` says it in a few lines.
 
     Attributes:
         filled: path of ours -> the foreign names it was made of.
         newly_initialised: paths of ours that the file had nothing for.
         ignored: foreign name -> why it was not used.
+        shapes: path of ours -> its shape, filled or not.
+        format: of the checkpoint, as "Hugging Face".
+        path: of the checkpoint.
+        head: the model that was made, one of `kbert.checkpoints.checkpoint.HEADS`.
     """
 
-    filled: dict
-    newly_initialised: tuple
-    ignored: dict
+    filled: dict[str, tuple[str, ...]]
+    newly_initialised: tuple[str, ...]
+    ignored: dict[str, str]
+    shapes: dict[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
+    format: str = ""
+    path: Path | None = None
+    head: str = ""
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """The foreign tensors that were used, sorted."""
+        return tuple(sorted(name for names in self.filled.values() for name in names))
 
     def __str__(self):
-        lines = [f"{len(self.filled)} weights filled"]
+        lines = []
+        if self.format:
+            lines.append(f"{self.head}, from {self.path} ({self.format})")
+        count = sum(math.prod(self.shapes.get(path, (0,))) for path in self.filled)
+        numbers = f": {count:,} parameters" if count else ""
+        lines.append(
+            f"{len(self.filled)} weights filled from {len(self.used)} tensors{numbers}"
+        )
         for path in self.newly_initialised:
-            lines.append(f"newly initialised: {path}")
-        for name, why in self.ignored.items():
-            lines.append(f"ignored: {name} ({why})")
+            shape = f" {self.shapes[path]}" if path in self.shapes else ""
+            lines.append(f"newly initialised: {path}{shape}")
+        by_reason = {}
+        for name, why in sorted(self.ignored.items()):
+            by_reason.setdefault(why, []).append(name)
+        for why, names in by_reason.items():
+            more = f" and {len(names) - 3:,} more" * (len(names) > 3)
+            lines.append(f"ignored: {', '.join(names[:3])}{more} ({why})")
         return "\n".join(lines)
 
 
@@ -51,39 +78,36 @@ def assign(
     names: Iterable[str],
     read: Callable[[str], np.ndarray],
     rows: Iterable[Row],
-    redundant: Mapping[str, str],
+    ignored: Callable[[str], str | None],
     optional: Iterable[str] = (),
 ) -> Report:
-    """Fills variables from foreign tensors.
+    """Fills variables from foreign tensors, one at a time.
 
     Args:
         variables: path -> variable (`weights_by_path`).
         names: the foreign tensors there are.
-        read: gives one of them.
+        read: gives one of them; any floating-point dtype.
         rows: the table.
-        redundant: foreign names that may be left unused, with the reason.
+        ignored: why a foreign tensor may be left unused, or None if it may not.
         optional: prefixes of our paths that may stay as they are when the file has
             nothing for them (a head, on a file of the backbone alone).
 
     Raises:
-        ValueError: a weight without its tensors, a shape that differs, or tensors left
-            over that the table does not know; each is named.
+        ValueError: a weight without its tensors, a shape that differs, numbers that are
+            not finite, or tensors left over that nothing explains; each is named.
+            Nothing was filled, but where shapes or numbers are wrong.
     """
-    names, rows = set(names), list(rows)
-    by_path = {row.ours: row for row in rows}
-    unmapped = sorted(set(variables) - set(by_path))
-    if unmapped:
-        raise ValueError(f"No row of the table fills {', '.join(unmapped)}.")
-    filled, new, missing, used = {}, [], [], set()
-    for path, variable in variables.items():
-        row = by_path[path]
-        absent = [name for name in row.theirs if name not in names]
-        if not absent:
-            variable.assign(_assembled(row, read, variable))
-            filled[path] = row.theirs
-            used.update(row.theirs)
-        elif path.startswith(tuple(optional)) and len(absent) == len(row.theirs):
+    names, by_path = set(names), {row.ours: row for row in rows}
+    plan, new, missing = {}, [], []
+    for path in variables:
+        theirs = by_path[path].theirs if path in by_path else ()
+        absent = [name for name in theirs if name not in names]
+        if theirs and not absent:
+            plan[path] = by_path[path]
+        elif path.startswith(tuple(optional)) and len(absent) == len(theirs):
             new.append(path)
+        elif not theirs:
+            raise ValueError(f"No row of the table fills {path}.")
         else:
             missing += absent
     if missing:
@@ -92,25 +116,48 @@ def assign(
             f"missing: {', '.join(sorted(missing)[:5])}. The file is incomplete, or of "
             "another architecture."
         )
-    left = names - used
-    unknown = sorted(left - set(redundant))
+    left = names - {name for row in plan.values() for name in row.theirs}
+    reasons = {name: ignored(name) for name in sorted(left)}
+    unknown = [name for name, why in reasons.items() if why is None]
     if unknown:
         raise ValueError(
             f"Expected only the tensors of this model; {len(unknown)} have no place in "
             f"it: {', '.join(unknown[:5])}."
         )
-    return Report(filled, tuple(new), {name: redundant[name] for name in left})
+    for path, row in plan.items():
+        variables[path].assign(_assembled(row, read, variables[path]))
+    return Report(
+        filled={path: row.theirs for path, row in plan.items()},
+        newly_initialised=tuple(new),
+        ignored=reasons,
+        shapes={path: tuple(variable.shape) for path, variable in variables.items()},
+    )
 
 
 def _assembled(row, read, variable):
-    parts = [read(name) for name in row.theirs]
+    parts = [_in_float32(name, read(name)) for name in row.theirs]
     parts = [part.T if row.transposed else part for part in parts]
     value = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
     if value.shape != tuple(variable.shape):
         raise ValueError(
             f"Expected shape {tuple(variable.shape)} for {row.ours}; the file's "
-            f"{' + '.join(row.theirs)} gives {value.shape}. Weights and config.json "
+            f"{' + '.join(row.theirs)} gives {value.shape}. Weights and settings "
             "do not belong together."
+        )
+    return value
+
+
+def _in_float32(name, value):
+    if value.dtype.kind in "iub":
+        raise ValueError(
+            f"Expected floating-point numbers in {name}; they are {value.dtype}. "
+            "Quantized checkpoints are not read: use the original one."
+        )
+    value = value.astype("float32", copy=False)
+    if not np.isfinite(value).all():
+        raise ValueError(
+            f"Expected finite numbers in {name}; some are infinite or NaN. The file "
+            "is damaged (copy or download it again) or its training diverged."
         )
     return value
 

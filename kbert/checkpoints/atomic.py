@@ -1,10 +1,13 @@
 """Directories that are whole or not there."""
 
 import contextlib
+import errno
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
 
 def refuse_existing(directory: str | Path, overwrite: bool = False) -> Path:
@@ -30,12 +33,18 @@ def write_directory(directory: str | Path, overwrite: bool = False) -> Iterator[
     writing, the old directory is untouched. When it is replaced, it is moved aside
     first and deleted last: at the one instant at which the name is free, both the old
     (`.NAME.old-PID`) and the new directory are whole on disk.
+
+    Raises:
+        FileExistsError: the directory exists and may not be overwritten.
+        OSError: the disk is full or may not be written to; nothing half-written is
+            left. Errors of other kinds within the block leave no trace either, and are
+            passed on as they are.
     """
     directory = refuse_existing(directory, overwrite)
     aside = directory.with_name(f".{directory.name}.new-{os.getpid()}")
     shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
     try:
+        aside.mkdir(parents=True)
         yield aside
         if directory.exists():
             old = directory.with_name(f".{directory.name}.old-{os.getpid()}")
@@ -44,5 +53,15 @@ def write_directory(directory: str | Path, overwrite: bool = False) -> Iterator[
             shutil.rmtree(old)
         else:
             aside.rename(directory)
+    except OSError as error:
+        is_ours = str(error.filename or "").startswith(str(aside))
+        if error.errno not in _DISK_ERRORS and not is_ours:
+            raise
+        raise OSError(
+            error.errno,
+            f"Expected to write {directory}; {error.strerror}. Nothing of it was kept, "
+            "and what was there before is whole: make room, or choose a place that "
+            "may be written to",
+        ) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)

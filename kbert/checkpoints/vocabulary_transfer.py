@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
+from kbert.models.surgery import all_weights, token_weights, with_sizes
 from kbert.text.vocabulary import Vocabulary
 from kbert.text.vocabulary_change import as_reference
 
@@ -43,15 +44,10 @@ def with_vocabulary(
             f"Expected the tokenizer of this model, of at most "
             f"{backbone.vocabulary_size} tokens; it has {len(tokenizer.vocabulary)}."
         )
-    resized = keras.saving.serialize_keras_object(backbone)
-    resized["config"]["vocabulary_size"] = len(vocabulary)
-    if model is backbone:
-        new = keras.saving.deserialize_keras_object(resized)
-    else:
-        new = type(model).from_config(model.get_config() | {"backbone": resized})
+    new = with_sizes(model, vocabulary_size=len(vocabulary))
     sources = row_sources(tokenizer, vocabulary)
-    moved = {id(variable) for variable in _by_token(model)}
-    for old, variable in zip(model.weights, new.weights, strict=True):
+    moved = {id(variable) for variable in token_weights(model)}
+    for old, variable in zip(all_weights(model), all_weights(new), strict=True):
         value = keras.ops.convert_to_numpy(old)
         variable.assign(_moved(value, sources) if id(old) in moved else value)
     return new
@@ -90,15 +86,6 @@ def row_sources(tokenizer, vocabulary: Vocabulary) -> list[list[int]]:
                 ids.append(old.unknown_id)
         sources.append(ids or [old.unknown_id])
     return sources
-
-
-def _by_token(model):
-    """The variables of a model whose first axis is the vocabulary."""
-    backbone = getattr(model, "backbone", model)
-    variables = [backbone.embeddings.token_embedding.embeddings]
-    if hasattr(model, "masked_lm_head"):
-        variables.append(model.masked_lm_head.output_bias)
-    return variables
 
 
 def _moved(table: np.ndarray, sources: Sequence[Sequence[int]]) -> np.ndarray:

@@ -11,6 +11,13 @@ Fields of tokenizer_config.json have Hugging Face's names where it has one.
 import json
 from pathlib import Path
 
+from kbert.text.foreign_settings import (
+    GOOGLE_CONFIG,
+    KERASHUB_VOCABULARY,
+    google_settings,
+    json_object,
+    kerashub_settings,
+)
 from kbert.text.reference_tokenizer import ReferenceTokenizer
 from kbert.text.sentencepiece_model import read_model, vocabulary_of
 from kbert.text.vocabulary import Vocabulary
@@ -61,7 +68,7 @@ def model_path(directory_or_preset: str | Path) -> Path:
 
 
 def vocabulary_file(directory: Path) -> Path | None:
-    """A directory's SentencePiece model, else its `vocab.txt`, else None.
+    """A directory's SentencePiece model, else its `vocab.txt` or KerasHub's, or None.
 
     Raises:
         ValueError: two models of one kind of name.
@@ -75,8 +82,10 @@ def vocabulary_file(directory: Path) -> Path | None:
             )
         if found:
             return found[0]
-    path = directory / VOCABULARY
-    return path if path.is_file() else None
+    for path in (directory / VOCABULARY, directory / KERASHUB_VOCABULARY):
+        if path.is_file():
+            return path
+    return None
 
 
 def load_vocabulary(directory_or_file: str | Path) -> Vocabulary:
@@ -115,11 +124,16 @@ def tokenizer_arguments(directory_or_file: str | Path) -> dict:
             f"Expected {VOCABULARY} or a SentencePiece model "
             f"({', '.join(_SENTENCEPIECE_NAMES)}) in {directory}; there is none."
         )
-    stored = _stored_settings(directory / TOKENIZER_CONFIG)
+    if file == directory / KERASHUB_VOCABULARY:
+        return kerashub_settings(directory)
+    settings = directory / TOKENIZER_CONFIG
+    stored = json_object(settings) if settings.is_file() else {}
     special = _arguments(stored, _SPECIAL_FIELDS, directory)
     if file.name == VOCABULARY:
-        settings = _arguments(stored, _WORDPIECE_FIELDS, directory)
-        return {"vocabulary": Vocabulary.read(file, **special)} | settings
+        fields = _arguments(stored, _WORDPIECE_FIELDS, directory)
+        if not stored and (directory / GOOGLE_CONFIG).is_file():
+            fields = google_settings(directory)
+        return {"vocabulary": Vocabulary.read(file, **special)} | fields
     arguments = {"model": file} | special
     if (directory / VOCABULARY).is_file():
         arguments["vocabulary"] = Vocabulary.read(directory / VOCABULARY, **special)
@@ -194,22 +208,6 @@ def write_tokenizer(
     settings = {name: value for name, value in settings.items() if value is not None}
     text = json.dumps(settings, ensure_ascii=False, indent=2)
     (directory / TOKENIZER_CONFIG).write_text(text + "\n", "utf-8")
-
-
-def _stored_settings(path):
-    if not path.is_file():
-        return {}
-    try:
-        stored = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise ValueError(
-            f"Expected JSON in {path}; {error}. Delete the file to take the defaults."
-        ) from None
-    if not isinstance(stored, dict):
-        raise ValueError(
-            f"Expected a JSON object in {path}; it holds a {type(stored).__name__}."
-        )
-    return stored
 
 
 def _arguments(stored, fields, directory):

@@ -170,7 +170,7 @@ def test_a_field_of_a_wrong_type(directory, fields, message):
     [
         (
             b'{"do_lower',
-            r"Expected JSON in .*tokenizer_config\.json; .*Delete the file",
+            r"Expected JSON in .*tokenizer_config\.json; .*download it again",
         ),
         (b"\xff\xfe", r"Expected JSON in .*tokenizer_config\.json"),
         (b"[]", "Expected a JSON object in .*; it holds a list"),

@@ -46,6 +46,9 @@ COMMANDS = (
     Command("tokenize", "kbert.text.show", "tokenize", starts_tensorflow=False),
     Command("extend-vocab", "kbert.training.vocab", "extend_vocab"),
     Command("prune-vocab", "kbert.training.vocab", "prune_vocab"),
+    Command("convert", "kbert.checkpoints.convert", "convert"),
+    Command("doctor", "kbert.checkpoints.doctor", "doctor", starts_tensorflow=False),
+    Command("extract-features", "kbert.training.feature_lines", "feature_lines"),
     Command(
         "pretrain",
         "kbert.training.pretrain",
@@ -110,7 +113,7 @@ def main(arguments: list[str] | None = None) -> int:
     if command.next_command:
         text = command.next_command.format(**words, result=result)
         print(f"Next:\n  {text}", file=sys.stderr)
-    return 0
+    return getattr(result, "exit_code", 0)  # a diagnosis has one
 
 
 @contextlib.contextmanager
@@ -142,7 +145,7 @@ def _show(result):
     """Paths and lines as they are, a dict as JSON; or an iterable of them."""
     if result is None:
         return
-    if isinstance(result, (str, Path)):
+    if isinstance(result, (str, Path)) or hasattr(result, "exit_code"):
         print(result)
         return
     for item in [result] if isinstance(result, dict) else result:
@@ -201,7 +204,7 @@ def _add_parameters(parser, tree, docstring):
         else:
             settings |= {"type": {"str": str, "int": int, "float": float}[kind]}
         is_list = annotation.startswith("list")
-        if parameter.arg in _POSITIONAL:
+        if parameter.arg in _POSITIONAL and annotation != "str | None":
             nargs = ("+" if is_required else "*") if is_list else None
             nargs = nargs if is_list or is_required else "?"
             settings |= {"nargs": nargs, "metavar": parameter.arg.upper()}

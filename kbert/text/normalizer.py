@@ -186,43 +186,49 @@ def _normalizer(
 
 
 @functools.cache
+def special_characters(lowercase, strip_accents, compatibility) -> frozenset[str]:
+    """Characters whose neighbours matter: the capital sigma, and accents that stay."""
+    rules = character_rules(compatibility)
+    found = {"Σ"} if lowercase and rules.lowers_first else set()
+    if strip_accents:
+        for c in map(chr, CODEPOINTS):
+            parts = rules.decompose(c)
+            if any(rules.combining(d) and not rules.is_accent(d) for d in parts):
+                found.add(c)
+    return frozenset(found)
+
+
+@functools.cache
 def _patterns(lowercase, strip_accents, split_on_cjk, compatibility, marks_special):
     """RE2 patterns: what is plain, and where a sigma is, or two marks are."""
     rules = character_rules(compatibility)
     sigma = lowercase and rules.lowers_first
-    everything = list(map(chr, CODEPOINTS))
-    patterns, special = {}, []
+    special = special_characters(lowercase, strip_accents, compatibility)
+    patterns = {}
     if strip_accents:
-        special = [
-            c
-            for c in everything
-            if any(
-                rules.combining(d) and not rules.is_accent(d)
-                for d in rules.decompose(c)
-            )
-        ]
-        patterns["two marks"] = f"(?s).*[{_ranges(special)}].*[{_ranges(special)}].*"
+        mark = f"[{character_class(special - {'Σ'})}]"
+        patterns["two marks"] = f"(?s).*{mark}.*{mark}.*"
     if sigma:
-        special.append("Σ")
-        ignorable, cased = _case_classes(everything, rules)
+        ignorable, cased = _case_classes(rules)
         if marks_special:
             ignorable = [c for c in ignorable if c not in _FIRST + _LAST]
-        ignorable, cased = f"[{_ranges(ignorable)}]*", f"[{_ranges(cased)}]"
+        ignorable = f"[{character_class(ignorable)}]*"
+        cased = f"[{character_class(cased)}]"
         patterns["inner sigma"] = f"Σ({ignorable}{cased})"
         patterns["final sigma"] = f"({cased}{ignorable})Σ"
     # Surrogates, which RE2 would take, are spelled out for it to check UTF-8 strictly.
-    patterns["plain"] = f"[^\\x{{d800}}-\\x{{dfff}}{_ranges(special)}]*"
+    patterns["plain"] = f"[^\\x{{d800}}-\\x{{dfff}}{character_class(special)}]*"
     return patterns
 
 
-def _case_classes(characters, rules):
+def _case_classes(rules):
     """Characters that do not part a sigma from its word, and those that make one.
 
     Asked of `str.lower` itself, so that they are what Python takes them for; deleted
     characters are gone before it looks.
     """
     ignorable, cased = [], []
-    for c in characters:
+    for c in map(chr, CODEPOINTS):
         if rules.is_deleted(c):
             ignorable.append(c)
         elif f"AΣ{c}".lower()[1] == "σ":
@@ -241,7 +247,7 @@ def _combining_classes(compatibility):
     return np.array([ord(c) for c in marks], np.int32), classes
 
 
-def _ranges(characters):
+def character_class(characters):
     r"""Characters to ranges of an RE2 class: "ABa" -> \x{41}-\x{42}\x{61}-\x{61}."""
     ranges = []
     for codepoint in sorted(map(ord, characters)):

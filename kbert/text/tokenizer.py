@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 import tensorflow_text as tf_text
 
+from kbert.text.fast_path import LONGEST_WORD, FastPath
 from kbert.text.normalizer import Normalizer
 from kbert.text.reference_tokenizer import longest_word
 from kbert.text.vocabulary import SPECIAL_TOKENS, as_vocabulary
@@ -68,12 +69,10 @@ class BertTokenizer(keras.layers.Layer):
         self.supports_jit = False
         self.built = True
 
+        typed = self.vocabulary.special_tokens_asked(special_tokens_in_text)
+        self._strips = lowercase if strip_accents is None else strip_accents
         self._normalizer = Normalizer(
-            lowercase,
-            lowercase if strip_accents is None else strip_accents,
-            split_on_cjk,
-            compatibility,
-            self.vocabulary.special_tokens_asked(special_tokens_in_text),
+            lowercase, self._strips, split_on_cjk, compatibility, typed
         )
         self._longest_word = longest_word(max_characters_per_word, compatibility)
         max_bytes = 4 * self._longest_word  # UTF-8 takes up to 4 per character
@@ -85,12 +84,28 @@ class BertTokenizer(keras.layers.Layer):
             token_out_type=tf.int32,
             no_pretokenization=True,
         )
+        self._fast_path = None
+        if split_on_cjk and not typed and self._longest_word <= LONGEST_WORD:
+            self._fast_path = FastPath(
+                self.vocabulary,
+                lowercase,
+                self._strips,
+                compatibility,
+                self._longest_word,
+            )
         self._split = tf_text.WhitespaceTokenizer()
         self._tokens = tf.constant(self.vocabulary.tokens)  # (V,)
 
     def call(self, strings):
         """Strings (B,) -> ids, ragged int32 (B, None)."""
-        words = tf.strings.split(self._normalizer(as_strings(strings)))
+        strings = as_strings(strings)
+        if self._fast_path is None:
+            return self._exact(strings)
+        ids, exact = self._fast_path(strings)
+        return tf.cond(exact, lambda: ids, lambda: self._exact(strings))
+
+    def _exact(self, strings):
+        words = tf.strings.split(self._normalizer(strings))
         pieces = self._word_pieces.tokenize(self._shortened(words.flat_values))
         return tf.RaggedTensor.from_row_splits(
             pieces.flat_values,

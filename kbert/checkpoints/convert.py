@@ -85,13 +85,14 @@ def _write_google(model, output, tokenizer, overwrite):
     from kbert.checkpoints.google import write_checkpoint
 
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+        warnings.simplefilter("always", UserWarning)
         with write_directory(output, overwrite) as aside:
             write_checkpoint(model, aside)
             if tokenizer is not None:
                 tokenizer.vocabulary.write(aside / "vocab.txt")
     for warning in caught:
-        print(f"note: {warning.message}")
+        if warning.category is UserWarning:
+            print(f"note: {warning.message}")
     if tokenizer is not None and hasattr(tokenizer, "lowercase"):
         print(
             "note: Google's format does not say how text is normalised; its scripts "

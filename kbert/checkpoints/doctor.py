@@ -21,6 +21,7 @@ from kbert.checkpoints.huggingface_names import of_checkpoint, of_huggingface
 from kbert.checkpoints.huggingface_weights import has_weights, open_weights
 from kbert.checkpoints.weight_maps import HUGGINGFACE_CONFIG
 from kbert.text.files import utf8_lines
+from kbert.text.foreign_settings import google_settings
 from kbert.text.reference_tokenizer import ReferenceTokenizer
 from kbert.text.tokenizer_files import (
     TOKENIZER_CONFIG,
@@ -204,6 +205,8 @@ def read_case(directory: Path) -> tuple[Case, list[Finding]]:
     settings_file = directory / TOKENIZER_CONFIG
     if vocabulary is not None and settings_file.is_file():
         settings = read(lambda: _object(settings_file), correct) or {}
+    elif vocabulary is not None and (directory / _GOOGLE_CONFIG).is_file():
+        settings = {"do_lower_case": google_settings(directory).get("lowercase")}
     case = Case(config, settings, vocabulary, tensors, google_config, is_sentencepiece)
     return case, findings
 

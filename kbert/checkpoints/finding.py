@@ -37,7 +37,8 @@ class Case:
 
     Attributes:
         config: `config.json`; None if it cannot be read.
-        settings: `tokenizer_config.json`; empty if there is none.
+        settings: `tokenizer_config.json`; if there is none, what `load_tokenizer`
+            guesses of a Google directory, else empty.
         vocabulary: None if there is none that can be read, or no tokenizer at all.
         tensors: Hugging Face's name -> array, read when it is asked for; None if there
             are none that can be read.

@@ -25,6 +25,7 @@ from safetensors.numpy import save_file
 from kbert.checkpoints.assign import extract
 from kbert.checkpoints.build import WITHOUT_POOLER, head_of, variables_of
 from kbert.checkpoints.checkpoint import HEADS, Checkpoint
+from kbert.checkpoints.huggingface_names import canonical_name
 from kbert.checkpoints.huggingface_weights import WEIGHTS, has_weights, open_weights
 from kbert.checkpoints.weight_maps import (
     HUGGINGFACE_ACTIVATIONS,
@@ -147,7 +148,7 @@ def read_checkpoint(directory: str | Path) -> Checkpoint:
     config = read_config(directory)
     sizes = bert_config(config)
     tensors = open_weights(directory)
-    theirs = {_canonical(name): name for name in tensors}
+    theirs = {canonical_name(name): name for name in tensors}
     if "cls.predictions.decoder.bias" in theirs:  # stored once, under either name
         theirs.setdefault(
             "cls.predictions.bias", theirs["cls.predictions.decoder.bias"]
@@ -158,7 +159,7 @@ def read_checkpoint(directory: str | Path) -> Checkpoint:
     if not config.get("tie_word_embeddings", True) and _is_untied(tensors, theirs):
         head = f"{architecture} with a decoder of its own"
     backbone = huggingface_backbone(sizes.num_layers)
-    known = {name: _canonical(name) for name in tensors}
+    known = {name: canonical_name(name) for name in tensors}
 
     def ignored(name):
         if known[name] in HUGGINGFACE_REDUNDANT:
@@ -181,20 +182,6 @@ def read_checkpoint(directory: str | Path) -> Checkpoint:
         },
         ignored=ignored,
     )
-
-
-def _canonical(name):
-    """A tensor's name as `BertForPreTraining` of today spells it.
-
-    "encoder.layer.0.output.LayerNorm.gamma" ->
-        "bert.encoder.layer.0.output.LayerNorm.weight"
-    """
-    if name.startswith(("embeddings.", "encoder.", "pooler.")):
-        name = f"bert.{name}"
-    for old, new in ((".gamma", ".weight"), (".beta", ".bias")):
-        if name.endswith(f"LayerNorm{old}"):
-            name = name.removesuffix(old) + new
-    return name
 
 
 def _spelled(row, theirs):

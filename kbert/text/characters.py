@@ -12,8 +12,9 @@ U+2B820-2B91F, lower-cases after decomposing, and knows no final sigma.
 import dataclasses
 import functools
 import json
+import types
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 # Ranges of "CJK Unified Ideographs" as Google's code lists them. Hangul, Hiragana and
@@ -164,13 +165,14 @@ def in_canonical_order(text: str, combining: Callable[[str], int]) -> str:
     return "".join(ordered + sorted(run, key=combining))
 
 
+@functools.cache
 def replacements(
     lowercase: bool,
     strip_accents: bool,
     split_on_cjk: bool,
     compatibility: str,
     keeps_accents: bool = False,
-) -> dict[str, str]:
+) -> Mapping[str, str]:
     """What each character of Unicode becomes before the text is cut at spaces.
 
     Characters that stay as they are, are left out. A word's neighbours matter in two
@@ -208,4 +210,4 @@ def replacements(
             text = f" {text} "
         if text != character:
             found[character] = text
-    return found
+    return types.MappingProxyType(found)  # kept for the next tokenizer

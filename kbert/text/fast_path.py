@@ -4,9 +4,9 @@
 of the time. But it splits by its own idea of punctuation, limits words in bytes, and
 takes bytes that are not UTF-8. So every character that needs more than a table of
 characters, or that it would split at and the rules do not, is first made `stand_in`, a
-character of no token: its word becomes the unknown token. Unknown tokens are few; each
-is looked at, and where one is made of anything else than plain characters, or a word
-might be too long, the batch is not `exact` and has to go the long way.
+character of no token: its word becomes the unknown token. Texts with an unknown token
+are looked through, and where one holds anything else than plain characters, or a word
+is too long, the batch is not `exact` and has to go the long way.
 """
 
 import functools
@@ -55,13 +55,12 @@ class FastPath:
     def __call__(self, strings):
         """Strings (B,) -> ids ragged int32 (B, None), and a bool: they are exact."""
         strings = self._normalizer.normalize(strings)
-        ids, starts, limits = self._word_pieces.tokenize_with_offsets(strings)
-        unknown = tf.where(ids.flat_values == self._unknown_id)[:, 0]
-        row = tf.searchsorted(ids.row_splits, unknown, side="right") - 1
-        start = tf.gather(starts.flat_values, unknown)
-        length = tf.gather(limits.flat_values, unknown) - start
-        words = tf.strings.substr(tf.gather(strings, row), start, length)
-        is_plain = tf.strings.regex_full_match(words, self._plain)
+        ids = self._word_pieces.tokenize(strings)
+        is_unknown = tf.cast(ids.flat_values == self._unknown_id, tf.int32)
+        before = tf.concat([[0], tf.cumsum(is_unknown)], axis=0)
+        before = tf.gather(before, ids.row_splits)  # (B + 1,): unknown tokens so far
+        suspects = tf.boolean_mask(strings, before[1:] > before[:-1])
+        is_plain = tf.strings.regex_full_match(suspects, self._plain)
         is_long = tf.strings.length(strings, "UTF8_CHAR") > self._longest_word
         long_word = tf.strings.regex_full_match(
             tf.boolean_mask(strings, is_long), self._long_word
@@ -74,8 +73,8 @@ def _model(lowercase, strip_accents, compatibility, stand_in):
     """The table of characters, with `stand_in` for what the table is not enough for."""
     table = replacements(lowercase, strip_accents, True, compatibility)
     marked = special_characters(lowercase, strip_accents, compatibility)
-    table |= dict.fromkeys(marked | _split_there(table), stand_in)
-    return np.frombuffer(normalizer_model(table), np.uint8)
+    stood_in_for = dict.fromkeys(marked | _split_there(table), stand_in)
+    return np.frombuffer(normalizer_model({**table, **stood_in_for}), np.uint8)
 
 
 def _split_there(table):

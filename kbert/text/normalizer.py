@@ -170,8 +170,10 @@ def _every_character(strings):
 def _normalizer(
     lowercase, strip_accents, split_on_cjk, compatibility, keeps_accents, special_tokens
 ):
-    table = replacements(
-        lowercase, strip_accents, split_on_cjk, compatibility, keeps_accents
+    table = dict(
+        replacements(
+            lowercase, strip_accents, split_on_cjk, compatibility, keeps_accents
+        )
     )
     for i, token in enumerate(special_tokens):
         if keeps_accents:  # spelled out by the pass that comes after

@@ -58,7 +58,7 @@ class Normalizer:
             normalised strings (B,); ragged int32 (B, None), for each of their bytes the
             character of `strings` (bytes that are not UTF-8 replaced) it was made of.
         """
-        original = _as_utf8(self._mark_special_tokens(strings))
+        original = as_utf8(self._mark_special_tokens(strings))
         strings = self._mended(original)
         normalised, bytes_from = self._apply.normalize_with_offsets(strings)
         bytes_from = bytes_from[:, :-1]  # the last is that of the row's end
@@ -89,7 +89,7 @@ class Normalizer:
 
     def _mended(self, strings):
         """Strings (B,) that the table of characters is enough for."""
-        strings = _as_utf8(strings)
+        strings = as_utf8(strings)
         if self._sigma:
             # Twice, since the letter after one sigma may be the next.
             for _ in range(2):
@@ -136,8 +136,8 @@ class Normalizer:
         return characters_at(strings, tf.gather(bytes_from, starts, batch_dims=1))
 
 
-def _as_utf8(strings):
-    """U+FFFD in place of bytes that are not UTF-8."""
+def as_utf8(strings):
+    """Strings (B,), with U+FFFD in place of bytes that are not UTF-8."""
     return tf.strings.unicode_transcode(strings, "UTF-8", "UTF-8", errors="replace")
 
 

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 import tensorflow_text as tf_text
 
+from kbert.text.normalizer import as_utf8
 from kbert.text.sentencepiece_model import (
     UNKNOWN,
     WORD_START,
@@ -200,8 +201,7 @@ class SentencePieceTokenizer(keras.layers.Layer):
 
 def _as_utf8(strings):
     """Strings (B,), with U+FFFD in place of bytes that are not UTF-8."""
-    strings = tf.ensure_shape(as_strings(strings), (None,))
-    return tf.strings.unicode_transcode(strings, "UTF-8", "UTF-8", errors="replace")
+    return as_utf8(tf.ensure_shape(as_strings(strings), (None,)))
 
 
 def _leading_space(strings, start, length):

@@ -5,7 +5,7 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 
 from kbert.text.fast_path import LONGEST_WORD, FastPath
-from kbert.text.normalizer import Normalizer
+from kbert.text.normalizer import Normalizer, as_utf8
 from kbert.text.reference_tokenizer import longest_word
 from kbert.text.vocabulary import SPECIAL_TOKENS, as_vocabulary
 
@@ -235,7 +235,7 @@ def _shifted(limits):
 
 def _to_bytes(strings, places):
     """Places in characters -> in bytes: "가b" with 0, 1, 2 -> 0, 3, 4."""
-    strings = tf.strings.unicode_transcode(strings, "UTF-8", "UTF-8", errors="replace")
+    strings = as_utf8(strings)
     _, starts = tf.strings.unicode_decode_with_offsets(strings, "UTF-8")
     ends = tf.cast(tf.strings.length(strings), tf.int64)[:, None]
     starts = tf.concat([starts, tf.RaggedTensor.from_tensor(ends)], axis=1)

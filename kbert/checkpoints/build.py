@@ -4,6 +4,7 @@ import dataclasses
 import warnings
 
 import keras
+import numpy as np
 
 from kbert.checkpoints.assign import Report, assign, weights_by_path
 from kbert.checkpoints.checkpoint import HEADS, Checkpoint
@@ -52,11 +53,30 @@ def variables_of(model: keras.Model) -> dict:
 
     The paths are the left side of every table in `weight_maps`:
     "embeddings/norm/gamma", "encoder_block_0/intermediate/kernel", "classifier/bias".
+    A kernel with LoRA is given merged with its adapter, as a float32 array.
     """
     backbone = getattr(model, "backbone", model)
     layers = [backbone.embeddings, *backbone.blocks, backbone.pooler]
     layers += [getattr(model, name) for name in HEAD_LAYERS[head_of(model)]]
-    return weights_by_path(layers)
+    variables = weights_by_path(layers)
+    _merge_lora(variables, backbone)
+    return variables
+
+
+def _merge_lora(variables, backbone):
+    """Puts W + (alpha / rank) A B in the place of W, A and B, in float32.
+
+    Keras' own `kernel` is cast to the compute dtype, as to bfloat16.
+    """
+    paths = {id(variable): path for path, variable in variables.items()}
+    for dense in backbone.dense_layers:
+        if not dense.lora_enabled:
+            continue
+        path_a, path_b = paths[id(dense.lora_kernel_a)], paths[id(dense.lora_kernel_b)]
+        adapter = np.array(variables.pop(path_a)) @ np.array(variables.pop(path_b))
+        path = path_a.replace("lora_kernel_a", "kernel")
+        kernel = keras.ops.convert_to_numpy(variables[path]).astype("float32")
+        variables[path] = kernel + dense.lora_alpha / dense.lora_rank * adapter
 
 
 def build(

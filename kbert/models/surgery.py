@@ -21,7 +21,8 @@ def drop_layers(model: keras.Model, keep: int | Sequence[int]) -> keras.Model:
     Returns: the new model, of the same class and settings, uncompiled; it trains whole.
 
     Raises:
-        ValueError: no block, one that is not there, or positions that do not rise.
+        ValueError: no block, one that is not there, or positions that do not rise; or
+            a model with LoRA.
     """
     backbone = getattr(model, "backbone", model)
     kept = list(range(keep)) if isinstance(keep, int) else list(keep)
@@ -61,7 +62,7 @@ def resize_vocabulary(model: keras.Model, rows: int) -> keras.Model:
     Returns: the new model, of the same class and settings, uncompiled; it trains whole.
 
     Raises:
-        ValueError: `rows` below 1.
+        ValueError: `rows` below 1, or a model with LoRA.
     """
     if rows < 1:
         raise ValueError(f"rows must be at least 1; got {rows}.")
@@ -99,9 +100,11 @@ def freeze(
     Returns: the paths of the weights that still train.
 
     Raises:
-        ValueError: more blocks than the model has, or fewer than 0.
+        ValueError: more blocks than the model has, or fewer than 0; or a model with
+            LoRA.
     """
     backbone = getattr(model, "backbone", model)
+    _refuse_lora(backbone)
     num_layers = backbone.num_layers if num_layers is None else num_layers
     if not 0 <= num_layers <= backbone.num_layers:
         raise ValueError(
@@ -122,8 +125,12 @@ def with_sizes(model: keras.Model, **sizes) -> keras.Model:
         **sizes: arguments of the backbone and their new values.
 
     Returns: the new model, with weights as a new model has them.
+
+    Raises:
+        ValueError: a model with LoRA.
     """
     backbone = getattr(model, "backbone", model)
+    _refuse_lora(backbone)
     resized = keras.saving.serialize_keras_object(backbone)
     resized["config"] |= sizes
     if model is backbone:
@@ -150,6 +157,14 @@ def head_weights(model: keras.Model) -> list:
 def all_weights(model: keras.Model) -> list:
     """The backbone's variables and the head's; a pooler that no output reads, too."""
     return [*getattr(model, "backbone", model).weights, *head_weights(model)]
+
+
+def _refuse_lora(backbone):
+    if backbone.has_lora:
+        raise ValueError(
+            "Expected a model without LoRA, which has kernels in two parts and chose "
+            "what trains. kbert.save it, which merges them, and load that."
+        )
 
 
 def _copy(old, new):

@@ -1,5 +1,8 @@
 """AdamW as BERT was trained with it, in one pass over memory on TensorFlow."""
 
+import re
+from collections.abc import Iterable
+
 import keras
 from keras import ops
 
@@ -20,6 +23,9 @@ class AdamW(keras.optimizers.Optimizer):
     where g is the gradient scaled to a global norm of at most `clip_norm`. With
     `bias_correction`, m and v are divided by 1 - beta^t first (Adam as published).
 
+    With `layer_decay`, the rate is another for each depth, weight decay included: it is
+    multiplied by `layer_decay ** depth`, with the depth from `layer_depths`.
+
     Two things differ from `keras.optimizers.AdamW`. Under `tf.distribute` the gradient
     is clipped after it has been summed over the replicas, so that several devices give
     the numbers of one. On TensorFlow the update is one fused kernel per variable where
@@ -29,6 +35,12 @@ class AdamW(keras.optimizers.Optimizer):
         learning_rate: a number or a schedule in optimizer steps.
         weight_decay: multiplied with the rate; norms and biases are not decayed.
         clip_norm: largest global norm of the gradient; None for no clipping.
+        layer_decay: above 0 and at most 1, where all layers have the same rate; 0.8 to
+            0.95 are usual in fine-tuning.
+
+    Raises:
+        ValueError: `layer_decay` out of its bounds, or below 1 for a model without the
+            blocks of a `BertBackbone`.
     """
 
     def __init__(
@@ -40,9 +52,15 @@ class AdamW(keras.optimizers.Optimizer):
         epsilon=1e-6,
         bias_correction=False,
         clip_norm=1.0,
+        layer_decay=1.0,
         name="adamw",
         **kwargs,
     ):
+        if not 0 < layer_decay <= 1:
+            raise ValueError(
+                "layer_decay must be above 0 and at most 1, where all layers have the "
+                f"same rate; got {layer_decay}."
+            )
         super().__init__(learning_rate, name=name, **kwargs)
         self.decay_rate = weight_decay
         self.beta_1 = beta_1
@@ -50,6 +68,7 @@ class AdamW(keras.optimizers.Optimizer):
         self.epsilon = epsilon
         self.bias_correction = bias_correction
         self.clip_norm = clip_norm
+        self.layer_decay = layer_decay
 
     def build(self, variables):
         if self.built:
@@ -58,6 +77,10 @@ class AdamW(keras.optimizers.Optimizer):
         self._momentums = self.add_optimizer_variables(variables, "momentum")
         self._velocities = self.add_optimizer_variables(variables, "velocity")
         self._is_decayed = [v.name not in UNDECAYED_NAMES for v in variables]
+        self._rate_factors = [1.0] * len(variables)
+        if self.layer_decay != 1.0:
+            depths = layer_depths([v.path for v in variables])
+            self._rate_factors = [self.layer_decay**depth for depth in depths]
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
         if keras.config.backend() != "tensorflow":
@@ -92,6 +115,8 @@ class AdamW(keras.optimizers.Optimizer):
         index = self._get_variable_index(variable)
         m, v = self._momentums[index], self._velocities[index]
         rate = ops.cast(learning_rate, variable.dtype)
+        if self._rate_factors[index] != 1.0:
+            rate = rate * self._rate_factors[index]
         epsilon = ops.cast(self.epsilon, variable.dtype)
         step = ops.cast(self.iterations + 1, variable.dtype)
         decay = self.decay_rate if self._is_decayed[index] else 0.0
@@ -140,7 +165,43 @@ class AdamW(keras.optimizers.Optimizer):
             "epsilon": self.epsilon,
             "bias_correction": self.bias_correction,
             "clip_norm": self.clip_norm,
+            "layer_decay": self.layer_decay,
         }
+
+
+def layer_depths(paths: Iterable[str]) -> list[int]:
+    """How far below a model's head its weights lie, by their paths.
+
+    0 for heads and pooler, 1 for the highest encoder block, and so on down; the
+    embeddings lie one below block 0. The highest block is that of the paths given.
+
+        classifier/bias, encoder_block_1/…, encoder_block_0/…, embeddings/… -> 0 1 2 3
+
+    Sun et al. (2019, "How to Fine-Tune BERT for Text Classification?", 5.3.2) let each
+    layer learn more slowly than the one above. ELECTRA (`_get_layer_lrs` in
+    google-research/electra) counts alike, but starts at 2 with the highest block, and
+    so ends at `num_layers` + 2 with the embeddings. The decoder of a masked language
+    model is the token embedding itself and lies with it.
+
+    Raises:
+        ValueError: no path is of an encoder block.
+    """
+    paths = list(paths)
+    blocks = [re.search(r"(?:^|/)encoder_block_(\d+)/", path) for path in paths]
+    numbers = [int(block[1]) for block in blocks if block]
+    if not numbers:
+        raise ValueError(
+            "layer_decay is for the layers of a BertBackbone: expected trainable "
+            "weights whose paths hold encoder_block_0/, encoder_block_1/, and so on; "
+            f"got {', '.join(paths[:3]) or 'none'}. Leave it at 1.0."
+        )
+    top, depths = max(numbers), []
+    for path, block in zip(paths, blocks, strict=True):
+        if block:
+            depths.append(top + 1 - int(block[1]))
+        else:
+            depths.append(top + 2 if re.search("(?:^|/)embeddings/", path) else 0)
+    return depths
 
 
 def adamw(
@@ -150,6 +211,7 @@ def adamw(
     weight_decay=0.01,
     bias_correction=False,
     clip_norm=1.0,
+    layer_decay=1.0,
 ) -> AdamW:
     """The optimizer of BERT: `AdamW` on a `WarmupLinearDecay`.
 
@@ -161,6 +223,8 @@ def adamw(
         bias_correction: False as in google-research/bert's pre-training; fine-tuning
             on few examples is steadier with True (Mosbach et al., 2020).
         clip_norm: largest global gradient norm.
+        layer_decay: what each layer's rate is multiplied with from the one above to it;
+            1 for the same rate everywhere.
     """
     if total_steps is not None:
         learning_rate = WarmupLinearDecay(
@@ -171,4 +235,5 @@ def adamw(
         weight_decay=weight_decay,
         bias_correction=bias_correction,
         clip_norm=clip_norm,
+        layer_decay=layer_decay,
     )

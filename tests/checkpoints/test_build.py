@@ -18,6 +18,7 @@ from kbert.checkpoints.build import (
     variables_of,
 )
 from kbert.checkpoints.checkpoint import HEADS, Checkpoint
+from kbert.checkpoints.model_directory import load, save
 from kbert.checkpoints.weight_maps import HUGGINGFACE_HEADS, huggingface_backbone
 from kbert.config import BertConfig
 from kbert.models.backbone import BertBackbone
@@ -58,6 +59,10 @@ def checkpoint_of(model, **changes):
         ignored=lambda name: None,
     )
     return dataclasses.replace(checkpoint, **changes), tensors
+
+
+def array(x):
+    return keras.ops.convert_to_numpy(keras.ops.cast(x, "float32"))
 
 
 def values(model):
@@ -293,3 +298,46 @@ def test_one_tensor_at_a_time():
 def test_only_our_models():
     with pytest.raises(ValueError, match="Expected a BertBackbone, .*got Sequential"):
         head_of(keras.Sequential())
+
+
+def with_lora(model):
+    """`model` itself, with adapters that are not zeros."""
+    backbone = getattr(model, "backbone", model)
+    backbone.enable_lora(2, alpha=3)
+    for i, dense in enumerate(backbone.dense_layers):
+        b = dense.lora_kernel_b
+        b.assign(np.random.default_rng(i).normal(size=b.shape))
+    return model
+
+
+@pytest.mark.parametrize("head", CLASSES)
+def test_what_is_saved_of_a_model_with_lora_computes_the_same(head, tmp_path):
+    model = with_lora(made(head))
+    loaded = load(save(model, tmp_path / "merged"))
+    assert len(loaded.trainable_weights) == len(loaded.weights)
+    assert set(values(loaded)) == set(values(model))
+    inputs = {
+        "token_ids": np.array([[2, 5, 6, 3, 0], [2, 5, 3, 7, 3]]),
+        "segment_ids": np.array([[0, 0, 0, 0, 0], [0, 0, 0, 1, 1]]),
+        "padding_mask": np.array([[1, 1, 1, 1, 0], [1, 1, 1, 1, 1]]),
+        "mask_positions": np.array([[1, 2], [3, 0]]),
+    }
+    inputs = {name: inputs[name] for name in model.input}
+    for ours, theirs in zip(
+        keras.tree.flatten(model(inputs)),
+        keras.tree.flatten(loaded(inputs)),
+        strict=True,
+    ):
+        np.testing.assert_allclose(array(ours), array(theirs), rtol=1e-5, atol=1e-5)
+
+
+def test_kernels_are_merged_in_float32(tmp_path):
+    backbone = with_lora(BertBackbone(**CONFIG.arguments(), dtype="mixed_bfloat16"))
+    merged = values(load(save(backbone, tmp_path / "merged")))
+    for block, own in enumerate(backbone.blocks):
+        dense = own.intermediate
+        a, b = array(dense.lora_kernel_a), array(dense.lora_kernel_b)
+        plain = [w for w in dense.weights if w.path.endswith("/kernel")]
+        expected = array(plain[0]) + 1.5 * (a @ b)
+        found = merged[f"encoder_block_{block}/intermediate/kernel"]
+        np.testing.assert_allclose(found, expected, atol=1e-6)

@@ -4,7 +4,11 @@ import keras
 import numpy as np
 import pytest
 
-from kbert.training.optimizers import AdamW, adamw
+from kbert.models.backbone import BertBackbone
+from kbert.models.pretrainer import BertPretrainer
+from kbert.models.surgery import freeze
+from kbert.models.text_classifier import BertTextClassifier
+from kbert.training.optimizers import AdamW, adamw, layer_depths
 from kbert.training.schedules import WarmupLinearDecay
 
 DECAYED = {"kernel", "embeddings"}
@@ -178,6 +182,7 @@ def test_config_round_trip():
         "epsilon": 1e-3,
         "bias_correction": True,
         "clip_norm": 2.0,
+        "layer_decay": 0.7,
     }
     optimizer = AdamW(**arguments)
     serialized = keras.saving.serialize_keras_object(optimizer)
@@ -213,3 +218,88 @@ def test_adamw_lays_the_schedule():
     assert optimizer.bias_correction
     assert (optimizer.decay_rate, optimizer.clip_norm) == (0.01, 1.0)
     assert float(adamw(0.1).learning_rate) == pytest.approx(0.1)
+    assert optimizer.layer_decay == 1.0
+    assert adamw(0.1, layer_decay=0.9).layer_decay == 0.9
+
+
+def tiny_backbone(num_layers=3):
+    return BertBackbone(7, num_layers, 1, 4, 6, max_sequence_length=5)
+
+
+def test_depths_of_all_weights_of_a_classifier():
+    model = BertTextClassifier(tiny_backbone(), 2)
+    paths = [variable.path for variable in model.trainable_variables]
+    found = {}
+    for path, depth in zip(paths, layer_depths(paths), strict=True):
+        found.setdefault(path.split("/")[0], set()).add(depth)
+    assert found == {
+        "embeddings": {4},
+        "encoder_block_0": {3},
+        "encoder_block_1": {2},
+        "encoder_block_2": {1},
+        "pooler": {0},
+        "classifier": {0},
+    }
+
+
+def test_depths_of_paths():
+    paths = ["encoder_block_11/x", "head/embeddings", "bert/embeddings/norm/gamma"]
+    assert layer_depths([*paths, "bert/encoder_block_2/x"]) == [1, 0, 13, 10]
+    model = BertPretrainer(tiny_backbone())
+    freeze(model, 2)  # what does not train is not counted
+    paths = [variable.path for variable in model.trainable_variables]
+    assert {path.split("/")[0]: d for path, d in zip(paths, layer_depths(paths))} == {
+        "encoder_block_2": 1,
+        "pooler": 0,
+        "masked_lm_head": 0,
+        "next_sentence_head": 0,
+    }
+
+
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("schedule", [None, WarmupLinearDecay(0.1, 5, 2)])
+def test_every_depth_has_its_rate(fused, schedule, monkeypatch):
+    """With both betas 0 and hardly an epsilon, a step without decay is 1 x rate."""
+    if not fused:  # the plain ops of other backends, on whichever this is
+        monkeypatch.setattr(keras.config, "backend", lambda: "jax")
+    model = BertTextClassifier(tiny_backbone(), 2)
+    own = model.trainable_variables
+    for variable in own:
+        variable.assign(np.ones(variable.shape))
+    optimizer = AdamW(
+        schedule or 0.1,
+        weight_decay=0.5,
+        beta_1=0.0,
+        beta_2=0.0,
+        epsilon=1e-12,
+        layer_decay=0.5,
+    )
+    rate = 0.1
+    if schedule:  # whose rate is 0 in step 0, and half the peak in step 1
+        rate = 0.05
+        optimizer.apply([keras.ops.zeros(v.shape) for v in own], own)
+    optimizer.apply([keras.ops.ones(v.shape) for v in own], own)
+    factors = {
+        "classifier": 1.0,
+        "pooler": 1.0,
+        "encoder_block_2": 0.5,
+        "encoder_block_1": 0.25,
+        "encoder_block_0": 0.125,
+        "embeddings": 0.0625,
+    }
+    for variable in own:
+        step = 1.5 if variable.name in DECAYED else 1.0  # 1 + weight_decay x 1
+        expected = 1 - rate * factors[variable.path.split("/")[0]] * step
+        np.testing.assert_allclose(array(variable), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("layer_decay", [0.0, -0.5, 1.5])
+def test_layer_decay_out_of_bounds(layer_decay):
+    with pytest.raises(ValueError, match=f"above 0 and at most 1.*got {layer_decay}"):
+        AdamW(layer_decay=layer_decay)
+
+
+def test_layer_decay_without_layers():
+    own = variables()
+    with pytest.raises(ValueError, match="encoder_block_0/.*got dense.*kernel"):
+        AdamW(layer_decay=0.9).build(own)

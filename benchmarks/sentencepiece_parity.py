@@ -16,7 +16,7 @@ import sys
 
 import sentencepiece
 
-from kbert.tasks.tables import chunked
+from kbert.tasks.sources import chunked
 from kbert.text.sentencepiece_tokenizer import SentencePieceTokenizer
 
 CHUNK = 4096

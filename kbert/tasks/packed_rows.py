@@ -61,6 +61,37 @@ class PackedRows:
         }
 
 
+def join_rows(
+    token_ids: list[np.ndarray],
+    second_starts: list[int],
+    pad_id: int,
+    sequence_length: int,
+) -> PackedRows:
+    """Rows that are packed already, special tokens and all, end to end.
+
+        [[2 7 3], [2 7 3 8 3]], second_starts [3, 3] ->
+            token_ids   2 7 3 2 7 3 8 3
+            segment_ids 0 0 0 0 0 0 1 1
+
+    Args:
+        token_ids: int (length,) for each row, at least one row.
+        second_starts: where the second segment begins in each row; the row's length, if
+            it has none.
+    """
+    lengths = [len(row) for row in token_ids]
+    segment_ids = [
+        np.arange(length) >= start
+        for length, start in zip(lengths, second_starts, strict=True)
+    ]
+    return PackedRows(
+        np.concatenate(token_ids).astype("int32"),
+        np.concatenate(segment_ids).astype("int32"),
+        np.concatenate([[0], np.cumsum(lengths)]).astype("int64"),
+        pad_id,
+        sequence_length,
+    )
+
+
 def pack_rows(preprocessor, columns: list[list[str]], chunk: int = 1024) -> PackedRows:
     """Tokenizes and packs texts, in the graph of TensorFlow.
 

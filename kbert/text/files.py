@@ -1,4 +1,4 @@
-"""Text files, read as UTF-8 and as nothing else."""
+"""Text files, line by line; bytes that do not decode are refused by file and line."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -47,18 +47,38 @@ def utf8_lines(file: str | Path) -> Iterator[str]:
 def decode_utf8(line: bytes, file: str | Path, number: int) -> str:
     """One line of a file, the `number`-th from 1; see `utf8_lines`."""
     try:
-        return line.decode("utf-8-sig" if number == 1 else "utf-8")
+        return decode_line(line, "utf-8", number)
     except UnicodeDecodeError as error:
-        raise ValueError(
-            f"Expected UTF-8; {file}, line {number} holds the byte "
-            f"0x{line[error.start]:02x} at position {error.start}. Convert the file to "
-            f"UTF-8 first{_guess(line, file)}."
-        ) from None
+        advice = "Convert the file to UTF-8 first"
+        if reads_as(line, "cp949"):
+            advice += f"; it reads as CP949: iconv -f CP949 -t UTF-8 {file} > utf8.txt"
+        raise undecodable(error, file, number, advice) from None
 
 
-def _guess(line, file):
+def decode_line(line: bytes, encoding: str, number: int) -> str:
+    """The text of the `number`-th line from 1; line 1 loses a UTF-8 byte order mark.
+
+    Raises:
+        UnicodeDecodeError: `undecodable` puts it in words.
+    """
+    text = line.decode(encoding)
+    return text.removeprefix("\ufeff") if number == 1 else text
+
+
+def reads_as(line: bytes, encoding: str) -> bool:
+    """Whether the bytes have a meaning in this encoding."""
     try:
-        line.decode("cp949")
+        line.decode(encoding)
     except UnicodeDecodeError:
-        return ""
-    return f"; it reads as CP949: iconv -f CP949 -t UTF-8 {file} > utf8.txt"
+        return False
+    return True
+
+
+def undecodable(
+    error: UnicodeDecodeError, file: str | Path, number: int, advice: str
+) -> ValueError:
+    """The error to raise for a line that does not decode, with what to do about it."""
+    return ValueError(
+        f"Expected {error.encoding.upper()}; {file}, line {number} holds the byte "
+        f"0x{error.object[error.start]:02x} at position {error.start}. {advice}."
+    )

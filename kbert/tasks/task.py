@@ -1,0 +1,96 @@
+"""What training, evaluation and prediction ask of a task.
+
+A task is a frozen dataclass: what a fine-tuned model's directory has to know beside the
+weights. It reads the field's files into examples, packs them into rows for the model,
+turns the model's outputs into answers, and scores those. `TextClassification`,
+`TokenClassification` and `QuestionAnswering` are written apart and share no base class;
+this protocol is what they have in common.
+
+    examples = list(task.read("train.tsv"))
+    task = task.learned(examples)                        labels come from the examples
+    packed = task.pack(examples, tokenizer)              rows of ids, and their targets
+    inputs, targets, weights = task.batch(packed, rows)  what `model.fit` takes
+    answers = task.decode(outputs, packed)               one dict for each example
+    task.score(answers, examples)                        {"accuracy": 0.87, …}
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
+
+import numpy as np
+
+
+class Task(Protocol):
+    """See the module.
+
+    Attributes:
+        metric: the score that a training chooses by; higher is better.
+        sequence_length: tokens of a row, special ones counted.
+        outputs_per: "row" if the model answers once for each row, (rows, …); "token" if
+            it answers for every token, (rows, L, …).
+    """
+
+    metric: str
+    sequence_length: int
+    outputs_per: str
+
+    def to_config(self) -> dict:
+        """Fields of `config.json`, our own under "kbert"."""
+
+    def read(self, source: str, is_labelled: bool = True) -> Iterator[Any]:
+        """The examples of a file or of `tfds:NAME`, one at a time.
+
+        Raises:
+            ValueError: what does not fit, with the file and the line.
+        """
+
+    def typed(self, line: str, number: int) -> Any:
+        """The example, without label, behind one line of standard input."""
+
+    def learned(self, examples: list) -> "Task":
+        """The task with the labels that the training examples have."""
+
+    def group(self, example: Any) -> str | None:
+        """What must not be torn when examples are held out; None: nothing."""
+
+    def build(self, backbone: Any) -> Any:
+        """The Keras model with this task's head on a `BertBackbone`."""
+
+    def compile_arguments(self) -> dict:
+        """Loss and metrics for `model.compile`."""
+
+    def pack(self, examples: list, tokenizer: Any) -> Any:
+        """Rows for the model: an object with `rows` (`PackedRows`) and the task's own.
+
+        Examples without labels are packed too; long ones may take several rows.
+        """
+
+    def batch(self, packed: Any, rows: np.ndarray) -> tuple[dict, Any, Any]:
+        """(inputs, targets, sample weights) of some rows, padded to the longest."""
+
+    def decode(self, outputs: Any, packed: Any) -> list[dict]:
+        """One answer for each example, in order, ready for JSON.
+
+        Args:
+            outputs: float32 logits in the order of `packed.rows`: (rows, …), or, per
+                token, (N, …) without padding, end to end as `packed.rows.token_ids`. A
+                dict of such arrays where the model's output is a dict.
+        """
+
+    def score(self, answers: list[dict], examples: list) -> dict[str, float]:
+        """Scores of answers against labelled examples; `metric` is among them."""
+
+    def floor(self, examples: list) -> float:
+        """What `metric` gives to the best answer that looks at no example.
+
+        The majority's accuracy, 0 for a correlation: a run at this height collapsed.
+        """
+
+    def calibrated(self, answers: list[dict], examples: list) -> "Task":
+        """The task with thresholds chosen on held-out examples; most have none."""
+
+
+def scored(task: Task, answers: Iterable[dict], examples: Iterable) -> dict[str, float]:
+    """`task.score`, with the number of examples beside it."""
+    answers, examples = list(answers), list(examples)
+    return task.score(answers, examples) | {"num_examples": len(examples)}

@@ -41,11 +41,15 @@ def baseline_accuracy(train, test, text_column, label_column):
         from sklearn.pipeline import make_pipeline
     except ImportError:
         return None
-    from kbert.tasks.tables import read_columns
+    from kbert.tasks.sources import fields, read_records
 
-    columns = (text_column, label_column)
-    train_texts, train_labels = zip(*read_columns(train, columns))
-    test_texts, test_labels = zip(*read_columns(test, columns))
+    def columns(path):
+        names = (text_column, label_column)
+        records = enumerate(read_records(path), 1)
+        return zip(*(fields(record, names, path, n) for n, record in records))
+
+    train_texts, train_labels = columns(train)
+    test_texts, test_labels = columns(test)
     model = make_pipeline(
         TfidfVectorizer(analyzer="char", ngram_range=(1, 4), sublinear_tf=True),
         LogisticRegression(C=4.0, max_iter=1000),
@@ -82,9 +86,10 @@ def main():
             for seed in range(options.seeds):
                 began = time.perf_counter()
                 model = finetune(
-                    options.model,
                     str(train),
                     str(Path(directory) / "model"),
+                    task="classification",
+                    model=options.model,
                     text_column=[options.text_column],
                     label_column=options.label_column,
                     epochs=(is_random and options.scratch_epochs) or options.epochs,

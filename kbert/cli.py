@@ -54,17 +54,18 @@ COMMANDS = (
         "kbert.training.pretrain",
         "pretrain",
         "kbert fill-mask {output} '… [MASK] …'\n"
-        "  kbert finetune {output} --train train.tsv --output my-classifier",
+        "  kbert finetune classification --model {output} --train train.tsv "
+        "--output my-classifier",
     ),
-    Command("fill-mask", "kbert.training.finetune", "fill_mask"),
+    Command("fill-mask", "kbert.training.predict", "fill_mask"),
     Command(
         "finetune",
         "kbert.training.finetune",
         "finetune",
-        "kbert evaluate {output} test.tsv\n  kbert export {output}",
+        "kbert evaluate {output} TEST-FILE\n  kbert predict {output} TEXTS",
     ),
-    Command("evaluate", "kbert.training.finetune", "evaluate", "kbert export {model}"),
-    Command("predict", "kbert.training.finetune", "predict"),
+    Command("evaluate", "kbert.training.evaluate", "evaluate"),
+    Command("predict", "kbert.training.predict", "predict"),
     Command("export", "kbert.serving.export", "export_saved_model"),
     Command(
         "demo",
@@ -75,7 +76,7 @@ COMMANDS = (
 )
 
 # Parameters given by place; all others have a name.
-_POSITIONAL = ("corpus", "model", "text", "data")
+_POSITIONAL = ("corpus", "task", "model", "text", "data")
 
 
 def main(arguments: list[str] | None = None) -> int:

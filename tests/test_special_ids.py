@@ -167,7 +167,9 @@ def finetuned_and_served(kind, order, root):
     ]
     train.write_text("\n".join(["text\tlabel", *rows]), "utf-8")
     output = root / "classifier"
-    kbert.finetune(str(model), str(train), str(output), epochs=1, batch_size=12)
+    kbert.finetune(
+        str(train), str(output), "classification", str(model), epochs=1, batch_size=12
+    )
     version = kbert.export_saved_model(str(output), str(root / "served"))
     signature = tf.saved_model.load(str(version)).signatures["serving_default"]
     served = signature(text=tf.constant(TEXTS))["scores"]

@@ -39,7 +39,8 @@ def demo(output: str = "kbert-demo", overwrite: bool = False) -> Path:
     from kbert.checkpoints.model_directory import load, load_tokenizer
     from kbert.serving.export import export_saved_model
     from kbert.tasks.fill_mask import fill_masks
-    from kbert.training.finetune import evaluate, finetune
+    from kbert.training.evaluate import evaluate
+    from kbert.training.finetune import finetune
 
     output = refuse_existing(output, overwrite)
     print(f"1. {PRESET} fills masks")
@@ -52,9 +53,10 @@ def demo(output: str = "kbert-demo", overwrite: bool = False) -> Path:
 
     print("2. Fine-tuning on 2,000 Korean movie reviews, testing on 500 others")
     classifier = finetune(
-        str(shipped),
         str(SAMPLES / "nsmc_train.tsv"),
         str(output / "classifier"),
+        "classification",
+        str(shipped),
         text_column=["document"],
         sequence_length=64,
         overwrite=overwrite,

@@ -1,245 +1,210 @@
-"""Fine-tuning a text classifier, and what one does with it: evaluate, predict."""
+"""Fine-tuning, from files to a model directory that knows how it came about."""
 
-import sys
-from collections.abc import Iterator
+import inspect
 from pathlib import Path
 
 import keras
-import numpy as np
-import tensorflow as tf
 from tqdm import tqdm
 
 from kbert.checkpoints.atomic import refuse_existing
-from kbert.checkpoints.huggingface import read_config
-from kbert.checkpoints.model_directory import (
-    load,
-    load_backbone,
-    load_tokenizer,
-    model_path,
-    save,
-)
-from kbert.features import BACKBONE_INPUTS
+from kbert.checkpoints.model_directory import load_backbone, load_tokenizer
 from kbert.models.backbone import BertBackbone
-from kbert.models.text_classifier import BertTextClassifier
-from kbert.tasks.fill_mask import fill_masks
-from kbert.tasks.packed_rows import pack_rows, shuffled_batches
-from kbert.tasks.tables import chunked, read_columns
-from kbert.tasks.text_classification import TextClassification
-from kbert.text.preprocessor import BertPreprocessor
+from kbert.tasks.benchmarks import benchmark, benchmark_files, from_tfds
+from kbert.tasks.catalogue import TASKS
+from kbert.tasks.tfds_source import is_tfds
 from kbert.training.distribution import strategy_scope
-from kbert.training.optimizers import adamw
+from kbert.training.run import Run, best_of
+from kbert.training.run_examples import RunExamples, read_examples
+from kbert.training.run_facts import command_of
+from kbert.training.trainer import Training, TrainingSettings
 
-_CHUNK = 4096  # texts read and answered at once by `predict`
+DEFAULT_MODEL = "kbert_tiny_ko_en"
 
 
 def finetune(
-    model: str,
     train: str,
     output: str,
+    task: str = "",
+    model: str | None = None,
     dev: str | None = None,
-    text_column: list[str] = ("text",),
-    label_column: str = "label",
+    dev_share: float = 0.0,
+    preset: str | None = None,
+    text_column: list[str] | None = None,
+    label_column: str | None = None,
+    label_separator: str | None = None,
+    class_weights: list[str] | None = None,
+    granularity: str | None = None,
+    encoding: str | None = None,
+    metric: str | None = None,
+    sequence_length: int | None = None,
+    stride: int | None = None,
     epochs: int = 3,
     batch_size: int = 32,
     learning_rate: float | None = None,
-    sequence_length: int | None = None,
-    from_scratch: bool = False,
+    layer_decay: float = 1.0,
+    clip_norm: float = 1.0,
+    evaluate_every: int | None = None,
+    patience: int | None = None,
     seed: int = 0,
+    seeds: int = 1,
+    lora_rank: int | None = None,
+    from_scratch: bool = False,
     strategy: str = "none",
+    resume: bool = False,
     overwrite: bool = False,
 ) -> Path:
-    """Fine-tune a pre-trained BERT to classify one text or a pair of texts.
+    """Fine-tune a pre-trained BERT: classification, regression, tagging, questions.
 
     Args:
-        model: a model directory (kbert pretrain, transformers) or a preset's name.
-        train: labelled examples: .tsv, .csv or .jsonl with a header.
-        output: the model directory to write; it keeps labels and columns.
-        dev: a file like `train`, for scores along training.
-        text_column: the column of the text; twice, for pairs.
-        label_column: the column of the answer.
+        train: labelled examples. Texts: .tsv, .csv, .json or .jsonl with a header.
+            Tagging: CoNLL columns, KLUE's characters, or spans in .jsonl. Questions:
+            SQuAD's .json. Or tfds:NAME[:SPLIT]. With a preset, its directory will do.
+        output: the directory to write: model, labels, log, and what it takes to repeat
+            it. Until training is over it is OUTPUT.unfinished.
+        task: classification, multi-label, regression (one text or a pair), tagging or
+            question-answering; not needed with a preset.
+        model: a model directory (kbert pretrain, transformers, …) or a preset's name;
+            by default the one that is shipped.
+        dev: examples like those of train, to choose the best weights by.
+        dev_share: instead of dev, the share of the training examples that is held out,
+            0 to 1; questions on one article stay together.
+        preset: columns, metric and files of a known benchmark: glue/NAME, klue/NAME,
+            nsmc, korsts, kornli, korquad.
+        text_column: the column of the text (text); twice, for pairs. Tagging: name or
+            number of the word's column, from 0.
+        label_column: the column of the answer (label). Tagging: name or number of the
+            tag's column; -1, the last, by default.
+        label_separator: what parts the labels of a text in multi-label.
+        class_weights: balanced, or LABEL=WEIGHT for each label.
+        granularity: of tags, word or character; by default what the training file
+            shows, character where an entity ends within a word.
+        encoding: of the files, as cp949; by default UTF-8.
+        metric: the score to choose by; each task has one by default.
+        sequence_length: tokens of a row; longer texts are cut, in tagging and question
+            answering laid under several windows. By default the model's longest.
+        stride: tokens from one window to the next.
         epochs: times through the examples.
-        batch_size: examples per step, over all devices.
+        batch_size: rows per step, over all devices.
         learning_rate: peak; by default 5e-5 at D=768 and more for narrower models, in
             proportion (3e-4 at D=128).
-        sequence_length: tokens a text is cut to; by default the model's longest.
+        layer_decay: each block's rate is that of the block above it times this.
+        clip_norm: largest global norm of the gradient.
+        evaluate_every: steps between two looks at the dev examples, at each of which
+            the state is kept for --resume; by default one epoch.
+        patience: looks without a better score after which training stops.
+        seed: of the head, of dropout and of the order.
+        seeds: trainings, with seed, seed + 1, …; the best one is kept.
+        lora_rank: train low-rank updates of the kernels instead of the kernels.
         from_scratch: start from random weights of the same shape, to see what
             pre-training gave.
-        seed: of the head, of dropout and of the order.
         strategy: none, or mirrored for all devices of this machine.
+        resume: go on with what was stopped, to the result it would have had.
         overwrite: replace an output directory that exists.
     """
-    output = refuse_existing(output, overwrite)
-    keras.utils.set_random_seed(seed)
-    tokenizer = load_tokenizer(model)
-    with strategy_scope(strategy):
-        backbone = load_backbone(model)
-        longest = backbone.max_sequence_length
-        sequence_length = sequence_length or longest
-        if sequence_length > longest:
+    arguments = dict(locals())
+    is_resumed, overwrites = arguments.pop("resume"), arguments.pop("overwrite")
+    command = command_of("finetune", _given(arguments), ("task",))
+    arguments = _with_preset(arguments)
+    refuse_existing(arguments["output"], overwrites)
+    sizes = load_backbone(arguments["model"]).get_config()
+    tokenizer = load_tokenizer(arguments["model"])
+    examples = read_examples(arguments, tokenizer, sizes["max_sequence_length"])
+    print(examples)
+    run = Run(arguments, command, examples.facts, is_resumed, overwrites)
+    trainings = []
+    for number in range(seed, seed + seeds):
+        if seeds > 1:
+            tqdm.write(f"Seed {number}:")
+        settings = _settings(arguments, sizes["hidden_dim"], number)
+        trainings.append(_train(run, examples, settings))
+        for training in trainings:
+            if training is not best_of(trainings):
+                training.release()
+    return run.finish(trainings, examples, tokenizer)
+
+
+def _given(arguments):
+    """Those that differ from their defaults."""
+    parameters = inspect.signature(finetune).parameters
+    return {k: v for k, v in arguments.items() if v != parameters[k].default}
+
+
+def _with_preset(arguments: dict) -> dict:
+    """Arguments with the model's default, and a preset's answers where none is given.
+
+    Raises:
+        ValueError: something is missing that neither says, or seeds without a way to
+            tell them apart.
+    """
+    filled = arguments | {"model": arguments["model"] or DEFAULT_MODEL}
+    if filled["preset"]:
+        known = benchmark(filled["preset"])
+        if is_tfds(filled["train"]):
+            known = from_tfds(known)
+        elif Path(filled["train"]).is_dir():
+            train, dev = benchmark_files(filled["preset"], filled["train"])
+            dev = None if filled["dev_share"] else filled["dev"] or dev
+            filled |= {"train": train, "dev": dev}
+        columns = {
+            "task": known.task,
+            "text_column": list(known.text_columns) or None,
+            "label_column": known.label_column or None,
+            "metric": known.metric,
+        }
+        filled |= {key: filled[key] or value for key, value in columns.items()}
+    if not filled["task"]:
+        raise ValueError(f"Expected a task out of {', '.join(TASKS)}, or --preset.")
+    if filled["dev"] and filled["dev_share"]:
+        raise ValueError("Expected dev or dev_share, not both.")
+    if not 0 <= filled["dev_share"] < 1:
+        raise ValueError(f"dev_share must be in [0, 1); got {filled['dev_share']}.")
+    has_dev = filled["dev"] or filled["dev_share"]
+    for name, least in (("seeds", 2), ("patience", 1)):
+        if (filled[name] or 0) >= least and not has_dev:
             raise ValueError(
-                f"sequence_length must be at most {longest}, the positions of {model}; "
-                f"got {sequence_length}."
+                f"Expected --dev or --dev-share with {name}: it asks which is better."
             )
-        task = TextClassification.learn(
-            train, text_column, label_column, sequence_length
-        )
-        if from_scratch:
+    return filled
+
+
+def _settings(arguments, hidden_dim, seed):
+    return TrainingSettings(
+        epochs=arguments["epochs"],
+        batch_size=arguments["batch_size"],
+        learning_rate=arguments["learning_rate"] or 5e-5 * 768 / hidden_dim,
+        layer_decay=arguments["layer_decay"],
+        clip_norm=arguments["clip_norm"],
+        evaluate_every=arguments["evaluate_every"],
+        patience=arguments["patience"],
+        seed=seed,
+    )
+
+
+def _train(run: Run, examples: RunExamples, settings: TrainingSettings) -> Training:
+    """One seed from its start, or its last state, to its end."""
+    arguments = run.arguments
+    keras.utils.set_random_seed(settings.seed)
+    with strategy_scope(arguments["strategy"]):
+        backbone = load_backbone(arguments["model"])
+        if arguments["from_scratch"]:
             backbone = BertBackbone.from_config(backbone.get_config())
-        classifier = BertTextClassifier(backbone, len(task.labels))
-        rows, answers = _examples(task, train, tokenizer)
-        held_out = _examples(task, dev, tokenizer) if dev else None
-        steps = epochs * -(-len(rows) // batch_size)
-        peak = learning_rate or 5e-5 * 768 / backbone.hidden_dim
-        classifier.compile(
-            adamw(peak, steps, bias_correction=True),
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+        model = examples.task.build(backbone)
+        if arguments["lora_rank"]:
+            backbone.enable_lora(arguments["lora_rank"])
+        training = Training(
+            model,
+            examples.task,
+            examples.packed,
+            settings,
+            run.directory / f"seed-{settings.seed}",
+            examples.held_out,
         )
-    full = int((rows.lengths >= sequence_length).sum())
-    print(
-        f"{len(rows):,} examples, {len(task.labels)} labels; {full:,} fill all "
-        f"{sequence_length} tokens, and what is longer is cut"
-    )
-    order = [
-        batch
-        for epoch in range(epochs)
-        for batch in shuffled_batches(rows.lengths, batch_size, seed, epoch)
-    ]
-    classifier.fit(
-        _dataset(rows, answers, order),
-        steps_per_epoch=steps // epochs,
-        epochs=epochs,
-        validation_data=_dataset(*held_out, _in_order(held_out[0], batch_size))
-        if dev
-        else None,
-        shuffle=False,
-    )
-    save(classifier, output, tokenizer, task.to_config(), overwrite)
-    return output
-
-
-def evaluate(model: str, data: str, batch_size: int = 64) -> dict[str, float]:
-    """Score a fine-tuned model on a labelled file.
-
-    Args:
-        model: the directory of a fine-tuned model.
-        data: labelled examples, with the columns of its training file.
-        batch_size: texts per step.
-
-    Returns: `accuracy` (0 to 1), `macro_f1` (mean over the labels, 0 to 1), `loss`
-        (mean cross-entropy, nats) and `num_examples`.
-    """
-    classifier, task, tokenizer = _load_task(model)
-    rows, answers = _examples(task, data, tokenizer)
-    probabilities = _probabilities(classifier, rows, batch_size)
-    guesses = probabilities.argmax(axis=1)
-    own = probabilities[np.arange(len(answers)), answers]
-    f1 = []
-    for label in range(len(task.labels)):
-        hits = int(((guesses == label) & (answers == label)).sum())
-        said, true = int((guesses == label).sum()), int((answers == label).sum())
-        f1.append(2 * hits / (said + true) if said + true else 0.0)
-    return {
-        "accuracy": float((guesses == answers).mean()),
-        "macro_f1": float(np.mean(f1)),
-        "loss": float(-np.log(np.maximum(own, 1e-30)).mean()),
-        "num_examples": len(answers),
-    }
-
-
-def predict(model: str, data: str = "-", batch_size: int = 64) -> Iterator[dict]:
-    """Classify the texts of a file, or of standard input; one JSON object a line.
-
-    Args:
-        model: the directory of a fine-tuned model.
-        data: a .tsv, .csv or .jsonl file with the model's text columns, or - for
-            standard input: one text a line, the two of a pair parted by a tab.
-        batch_size: texts per step.
-
-    Returns: in the order of the input, dicts of `label`, `score` (0 to 1) and `scores`.
-    """
-    classifier, task, tokenizer = _load_task(model)
-    texts = _typed(task) if data == "-" else read_columns(data, task.text_columns)
-    preprocessor = BertPreprocessor(tokenizer, task.sequence_length)
-    for chunk in chunked(texts, _CHUNK):
-        columns = [list(column) for column in zip(*chunk, strict=True)]
-        rows = pack_rows(preprocessor, columns)
-        yield from task.answers(_probabilities(classifier, rows, batch_size))
-
-
-def fill_mask(model: str, text: str, top_k: int = 5) -> list[dict]:
-    """Fill each [MASK] of a text with the tokens a pre-trained model finds likeliest.
-
-    Args:
-        model: the directory of a pre-trained model, or a preset's name.
-        text: a sentence with one [MASK] or more.
-        top_k: candidates per mask.
-
-    Returns: dicts of `mask` (counted from 1), `token`, `score` (0 to 1) and `filled`.
-    """
-    pretrainer = load(model)
-    if not hasattr(pretrainer, "masked_lm_head"):
-        raise ValueError(
-            f"Expected a pre-trained model with its masked-language-model head in "
-            f"{model}; it holds a {type(pretrainer).__name__}."
-        )
-    masks = fill_masks(pretrainer, load_tokenizer(model), text, top_k)
-    return [
-        {"mask": number} | candidate
-        for number, candidates in enumerate(masks, 1)
-        for candidate in candidates
-    ]
-
-
-def _load_task(model):
-    task = TextClassification.from_config(read_config(model_path(model)))
-    return load(model), task, load_tokenizer(model)
-
-
-def _examples(task, path, tokenizer):
-    """The packed rows of a labelled file, and its classes int32 (rows,)."""
-    columns, answers = task.read_examples(path)
-    preprocessor = BertPreprocessor(tokenizer, task.sequence_length)
-    return pack_rows(preprocessor, columns), np.array(answers, "int32")
-
-
-def _in_order(rows, batch_size):
-    """Row numbers of batches of like length; the last batch is smaller."""
-    order = np.argsort(rows.lengths, kind="stable")
-    return np.split(order, range(batch_size, len(order), batch_size))
-
-
-def _dataset(rows, answers, order):
-    """(inputs, classes) for each batch of row numbers; lengths differ by batch."""
-    inputs = {f.name: tf.TensorSpec((None, *f.shape), f.dtype) for f in BACKBONE_INPUTS}
-    # The lengths are left open, or each would have TensorFlow trace the model again.
-    dataset = tf.data.Dataset.from_generator(
-        lambda: ((rows.batch(batch), answers[batch]) for batch in order),
-        output_signature=(inputs, tf.TensorSpec((None,), "int32")),
-    )
-    cardinality = tf.data.experimental.assert_cardinality(len(order))
-    return dataset.apply(cardinality).prefetch(2)
-
-
-def _probabilities(classifier, rows, batch_size):
-    """float32 (rows, C), in the order of the rows."""
-    order = _in_order(rows, batch_size)
-    dataset = _dataset(rows, np.zeros(len(rows), "int32"), order)
-    with tqdm(total=len(rows), unit=" texts", disable=None, leave=False) as bar:
-        shown = keras.callbacks.LambdaCallback(
-            on_predict_batch_end=lambda batch, logs: bar.update(len(order[batch]))
-        )
-        logits = classifier.predict(dataset, verbose=0, callbacks=[shown])
-    probabilities = keras.ops.convert_to_numpy(keras.ops.softmax(logits))
-    return probabilities[np.argsort(np.concatenate(order))]
-
-
-def _typed(task):
-    for number, line in enumerate(sys.stdin, 1):
-        texts = tuple(line.rstrip("\n").split("\t", len(task.text_columns) - 1))
-        if len(texts) != len(task.text_columns):
-            raise ValueError(
-                f"Expected {len(task.text_columns)} texts a line, parted by a tab; "
-                f"line {number} of standard input has {len(texts)}."
-            )
-        yield texts
+        training.compile()
+    try:
+        return training.train()
+    except FloatingPointError as error:
+        if arguments["seeds"] == 1:
+            raise
+        tqdm.write(str(error))
+        training.diverged(examples.task.floor(examples.held_out[0]))
+        return training

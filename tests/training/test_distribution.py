@@ -113,8 +113,8 @@ for strategy in ("none", "mirrored"):
 with open("train.tsv", "w") as stream:
     stream.write("text\\tlabel\\n" + "good\\t1\\nbad\\t0\\n" * 9)
 model = kbert.finetune(
-    "mirrored", "train.tsv", "classifier", dev="train.tsv", epochs=2, batch_size=4,
-    strategy="mirrored",
+    "train.tsv", "classifier", "classification", "mirrored", dev="train.tsv", epochs=2,
+    batch_size=4, strategy="mirrored",
 )
 data["scores"] = kbert.evaluate(str(model), "train.tsv")
 print(json.dumps(data))

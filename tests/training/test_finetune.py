@@ -1,121 +1,81 @@
-"""Fine-tuning end to end on a model of 2 layers: files in, labels out."""
+"""Fine-tuning end to end on a model of 2 layers: files in, a directory out."""
 
-import io
+import csv
 import json
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
+from small_files import rows, write
 
-from kbert.checkpoints.model_directory import load, save
-from kbert.models.backbone import BertBackbone
-from kbert.models.pretrainer import BertPretrainer
-from kbert.text.reference_tokenizer import ReferenceTokenizer
-from kbert.training.finetune import evaluate, finetune, predict
+from kbert.checkpoints.model_directory import load
+from kbert.training.evaluate import evaluate
+from kbert.training.finetune import finetune
 
-TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefgh", "good", "bad"]
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    """A pre-trained model with random weights: D=32, 20 positions, 2 layers."""
-    keras.utils.set_random_seed(0)
-    backbone = BertBackbone(
-        len(TOKENS), 2, 2, 32, 64, max_sequence_length=20, initializer_range=0.1
-    )
-    directory = tmp_path_factory.mktemp("model") / "model"
-    save(BertPretrainer(backbone), directory, ReferenceTokenizer(TOKENS))
-    return str(directory)
-
-
-def rows(count, seed=0):
-    """(text, label): noise of 1 to 12 words, and the word that tells."""
-    rng = np.random.default_rng(seed)
-    for i in range(count):
-        words = rng.choice(list("abcdefgh"), rng.integers(1, 13)).tolist()
-        words.insert(rng.integers(0, len(words) + 1), ("good", "bad")[i % 2])
-        yield " ".join(words), ("praise", "blame")[i % 2]
-
-
-def write(path, header, lines):
-    text = "\n".join("\t".join(line) for line in [header, *lines])
-    path.write_text(text + "\n", "utf-8")
-    return str(path)
+QUICK = {"batch_size": 16, "learning_rate": 3e-3}
 
 
 @pytest.fixture(scope="module")
-def classifier(model, tmp_path_factory):
-    """Fine-tuned on one text: its directory, and a dev file."""
-    directory = tmp_path_factory.mktemp("one")
-    train = write(directory / "train.tsv", ("text", "label"), rows(150))
-    dev = write(directory / "dev.tsv", ("text", "label"), rows(31, seed=1))
-    output = finetune(
-        model,
-        train,
-        str(directory / "out"),
-        dev=dev,
-        epochs=4,
-        batch_size=16,
-        learning_rate=3e-3,
+def output(model, files, tmp_path_factory):
+    """Fine-tuned on one text with a dev file."""
+    train, dev = files
+    directory = tmp_path_factory.mktemp("one") / "out"
+    return finetune(
+        train, str(directory), "classification", model, dev=dev, epochs=4, **QUICK
     )
-    return str(output), dev
 
 
-def test_it_learns_and_is_scored(classifier):
-    scores = evaluate(*classifier)
-    assert set(scores) == {"accuracy", "macro_f1", "loss", "num_examples"}
+def test_it_learns(output, files):
+    scores = evaluate(str(output), files[1])
     assert scores["num_examples"] == 31
     assert scores["accuracy"] > 0.9
-    assert scores["macro_f1"] == pytest.approx(scores["accuracy"], abs=0.05)
-    assert 0 < scores["loss"] < 0.4
+    run = json.loads((output / "run.json").read_text("utf-8"))
+    assert run["dev"]["accuracy"] == scores["accuracy"]  # the best weights were kept
+    assert run["seeds"]["0"]["score"] == scores["accuracy"]
 
 
-def test_the_directory_keeps_the_labels(classifier):
-    config = json.loads((Path(classifier[0]) / "config.json").read_text("utf-8"))
+def test_the_directory_keeps_the_labels(output):
+    config = json.loads((output / "config.json").read_text("utf-8"))
     assert config["architectures"] == ["BertForSequenceClassification"]
     assert config["id2label"] == {"0": "blame", "1": "praise"}
     assert config["kbert"]["text_columns"] == ["text"]
-    assert load(classifier[0]).num_classes == 2
+    assert load(output).num_classes == 2
 
 
-def test_answers_come_in_the_order_of_the_file(classifier, tmp_path):
-    directory, _ = classifier
-    pairs = list(rows(40, seed=2))
-    file = write(tmp_path / "new.tsv", ("text",), [(text,) for text, _ in pairs])
-    answers = list(predict(directory, file, batch_size=7))
-    assert len(answers) == 40
-    hits = [a["label"] == label for a, (_, label) in zip(answers, pairs, strict=True)]
-    assert np.mean(hits) > 0.9
-    for text, answer in list(zip([t for t, _ in pairs], answers, strict=True))[::20]:
-        single = write(tmp_path / "one.tsv", ("text",), [(text,)])
-        (alone,) = predict(directory, single)
-        assert alone["label"] == answer["label"]
-        assert alone["score"] == pytest.approx(answer["score"], abs=1e-5)
-        assert sum(answer["scores"].values()) == pytest.approx(1, abs=1e-5)
+def test_the_directory_tells_how_it_came_about(output, files):
+    run = json.loads((output / "run.json").read_text("utf-8"))
+    assert run["arguments"]["epochs"] == 4
+    assert run["command"].startswith("kbert finetune classification --train ")
+    assert "--epochs 4" in run["command"] and "--clip-norm" not in run["command"]
+    assert run["data"]["train"]["num_examples"] == 150
+    assert len(run["data"]["train"]["sha256"]) == 64
+    assert run["data"]["dev"]["source"] == files[1]
+    assert {"python", "tensorflow", "keras", "kbert"} <= set(run["versions"])
+    with open(output / "log.csv", encoding="utf-8") as stream:
+        log = list(csv.DictReader(stream))
+    looks = [row["step"] for row in log if row["dev_accuracy"]]
+    assert looks == [
+        "10",
+        "20",
+        "30",
+        "40",
+    ]
+    assert float(log[-1]["loss"]) < float(log[0]["loss"])
+    assert list((output / "tensorboard").glob("events*"))
+    report = (output / "evaluations" / "dev" / "report.html").read_text("utf-8")
+    assert "praise" in report and "blame" in report
+    assert not output.with_name("out.unfinished").exists()
 
 
-def test_standard_input(classifier, monkeypatch):
-    texts = "a good b\nbad\n\nc d bad e\n"
-    monkeypatch.setattr("sys.stdin", io.StringIO(texts))
-    labels = [answer["label"] for answer in predict(classifier[0])]
-    assert len(labels) == 4  # an empty line is an empty text
-    assert [labels[i] for i in (0, 1, 3)] == ["praise", "blame", "blame"]
-
-
-def test_a_text_longer_than_the_model_is_cut(classifier, tmp_path):
-    text = "good " + "a " * 500
-    file = write(tmp_path / "long.tsv", ("text",), [(text,), ("bad",)])
-    assert [a["label"] for a in predict(classifier[0], file)] == ["praise", "blame"]
-
-
-def test_a_pair_of_texts(model, tmp_path, monkeypatch):
+def test_a_pair_of_texts_and_a_held_out_share(model, tmp_path):
     lines = [(a, text, label) for a, (text, label) in zip("abcdefgh" * 4, rows(32))]
     train = write(tmp_path / "train.tsv", ("first", "second", "answer"), lines)
     output = finetune(
-        model,
         train,
         str(tmp_path / "out"),
+        "classification",
+        model,
+        dev_share=0.25,
         text_column=["first", "second"],
         label_column="answer",
         epochs=1,
@@ -123,12 +83,9 @@ def test_a_pair_of_texts(model, tmp_path, monkeypatch):
         sequence_length=12,
     )
     assert evaluate(str(output), train)["num_examples"] == 32
-    monkeypatch.setattr("sys.stdin", io.StringIO("a\tgood\nb\tbad\n"))
-    assert len(list(predict(str(output)))) == 2
-    monkeypatch.setattr("sys.stdin", io.StringIO("a\tgood\nbad\n"))
-    message = "Expected 2 texts a line, parted by a tab; line 2 of standard input has 1"
-    with pytest.raises(ValueError, match=message):
-        list(predict(str(output)))
+    run = json.loads((output / "run.json").read_text("utf-8"))
+    assert run["data"]["train"]["num_examples"] == 24
+    assert run["data"]["dev"]["num_examples"] == 8
 
 
 def test_seeds_and_where_the_weights_come_from(model, tmp_path):
@@ -137,9 +94,10 @@ def test_seeds_and_where_the_weights_come_from(model, tmp_path):
     tuned = []
     for name, from_scratch in (("a", False), ("b", False), ("c", True)):
         output = finetune(
-            model,
             train,
             str(tmp_path / name),
+            "classification",
+            model,
             epochs=1,
             batch_size=8,
             learning_rate=1e-9,
@@ -157,6 +115,90 @@ def test_seeds_and_where_the_weights_come_from(model, tmp_path):
     assert np.abs(new - own).max() > 0.05
 
 
+def test_several_seeds(model, files, tmp_path, capsys):
+    train, dev = files
+    output = finetune(
+        train,
+        str(tmp_path / "out"),
+        "classification",
+        model,
+        dev=dev,
+        seeds=3,
+        epochs=2,
+        **QUICK,
+    )
+    run = json.loads((output / "run.json").read_text("utf-8"))
+    scores = {seed: best["score"] for seed, best in run["seeds"].items()}
+    assert set(scores) == {"0", "1", "2"}
+    best = scores[str(run["best_seed"])]
+    assert best == max(scores.values()) == run["dev"]["accuracy"]
+    assert run["summary"]["mean"] == pytest.approx(np.mean(list(scores.values())))
+    spread = np.std(list(scores.values()), ddof=1)
+    assert run["summary"]["standard_deviation"] == pytest.approx(spread)
+    assert " over 3 seeds" in capsys.readouterr().out
+    others = {f"seed-{seed}" for seed in range(3)} - {f"seed-{run['best_seed']}"}
+    assert {path.name for path in output.glob("seed-*")} == others
+
+
+def test_a_collapsed_run_is_named(model, files, tmp_path, capsys):
+    # No rate at all: the scores are those of chance, and one may win by chance.
+    train, dev = files
+    output = finetune(
+        train,
+        str(tmp_path / "out"),
+        "classification",
+        model,
+        dev=dev,
+        seeds=2,
+        epochs=1,
+        learning_rate=1e30,
+    )
+    run = json.loads((output / "run.json").read_text("utf-8"))
+    assert run["summary"]["collapsed"]
+    assert "Warning: collapsed, seed " in capsys.readouterr().out
+
+
+def test_early_stopping_and_the_best_weights(model, files, tmp_path):
+    train, dev = files
+    output = finetune(
+        train,
+        str(tmp_path / "out"),
+        "classification",
+        model,
+        dev=dev,
+        epochs=50,
+        evaluate_every=5,
+        patience=2,
+        **QUICK,
+    )
+    run = json.loads((output / "run.json").read_text("utf-8"))
+    with open(output / "log.csv", encoding="utf-8") as stream:
+        looks = [row for row in csv.DictReader(stream) if row["dev_accuracy"]]
+    assert len(looks) < 100
+    assert int(looks[-1]["step"]) == run["seeds"]["0"]["step"] + 10
+    assert evaluate(str(output), dev)["accuracy"] == run["seeds"]["0"]["score"]
+
+
+def test_lora_trains_little_and_saves_a_plain_model(model, files, tmp_path):
+    train, dev = files
+    output = finetune(
+        train,
+        str(tmp_path / "out"),
+        "classification",
+        model,
+        dev=dev,
+        lora_rank=4,
+        epochs=4,
+        batch_size=16,
+        learning_rate=1e-2,
+    )
+    run = json.loads((output / "run.json").read_text("utf-8"))
+    assert evaluate(str(output), dev)["accuracy"] == run["dev"]["accuracy"] > 0.8
+    own, tuned = (m.backbone.embeddings for m in (load(model), load(output)))
+    for one, other in zip(own.weights, tuned.weights, strict=True):
+        assert np.array_equal(one.numpy(), other.numpy())  # frozen
+
+
 @pytest.mark.parametrize(
     "header, lines, arguments, message",
     [
@@ -169,28 +211,70 @@ def test_seeds_and_where_the_weights_come_from(model, tmp_path):
             {"sequence_length": 21},
             "sequence_length must be at most 20, .*got 21",
         ),
+        (("text", "label"), [], {"task": "parsing"}, "Expected a task out of class"),
+        (("text", "label"), [], {"task": ""}, "Expected a task out of .*, or --preset"),
+        (("text", "label"), [], {"stride": 3}, "Expected no --stride for class"),
+        (("text", "label"), [], {"seeds": 2}, "Expected --dev or --dev-share with se"),
+        (("text", "label"), [], {"patience": 1}, "--dev-share with patience"),
+        (("text", "label"), [], {"dev": "a", "dev_share": 0.1}, "not both"),
+        (("text", "label"), [], {"dev_share": 1.0}, r"must be in \[0, 1\); got 1.0"),
+        (
+            ("text", "label"),
+            [("a", "1"), ("b", "2")],
+            {"epochs": 0},
+            "epochs must be at least 1; got 0",
+        ),
+        (
+            ("text", "label"),
+            [("a", "1"), ("b", "2")],
+            {"learning_rate": -1.0},
+            "learning_rate must be a number above 0; got -1.0",
+        ),
     ],
 )
 def test_errors(model, tmp_path, header, lines, arguments, message):
     train = write(tmp_path / "train.tsv", header, lines)
+    arguments = {"task": "classification", "model": model} | arguments
     with pytest.raises(ValueError, match=message):
-        finetune(model, train, str(tmp_path / "out"), **arguments)
+        finetune(train, str(tmp_path / "out"), **arguments)
     assert not (tmp_path / "out").exists()
 
 
 def test_an_unseen_label_in_the_dev_file(model, tmp_path):
     train = write(tmp_path / "a.tsv", ("text", "label"), [("a", "1"), ("b", "2")])
     dev = write(tmp_path / "dev.tsv", ("text", "label"), [("a", "1"), ("b", "3")])
-    with pytest.raises(ValueError, match=r"row 2 of .*dev\.tsv says '3'"):
-        finetune(model, train, str(tmp_path / "out"), dev=dev)
+    with pytest.raises(ValueError, match=r"row 2 of .*dev\.tsv.*'3'"):
+        finetune(train, str(tmp_path / "out"), "classification", model, dev=dev)
 
 
 def test_an_existing_output_is_refused_before_the_work(tmp_path):
     (tmp_path / "out").mkdir()
     with pytest.raises(FileExistsError, match="does not exist yet; .*out does"):
-        finetune("no-model", "no-file", str(tmp_path / "out"))
+        finetune("no-file", str(tmp_path / "out"), "classification", "no-model")
 
 
-def test_a_model_without_labels_is_refused(model):
-    with pytest.raises(ValueError, match="this one holds a BertForPreTraining"):
-        list(predict(model, "new.tsv"))
+def test_a_loss_that_is_no_number_is_told(model, files, tmp_path):
+    with pytest.raises(FloatingPointError, match="Expected a finite loss; at step"):
+        finetune(
+            files[0],
+            str(tmp_path / "out"),
+            "classification",
+            model,
+            learning_rate=1e38,
+            epochs=2,
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_preset_knows_columns_metric_and_files(model, tmp_path):
+    header = ("id", "document", "label")
+    lines = [(str(i), text, label) for i, (text, label) in enumerate(rows(40))]
+    write(tmp_path / "ratings_train.txt", header, lines)
+    write(tmp_path / "ratings_test.txt", header, lines[:10])
+    output = finetune(
+        str(tmp_path), str(tmp_path / "out"), model=model, preset="nsmc", epochs=1
+    )
+    run = json.loads((Path(output) / "run.json").read_text("utf-8"))
+    assert run["data"]["train"]["num_examples"] == 40
+    assert run["data"]["dev"]["num_examples"] == 10
+    assert run["arguments"]["text_column"] == ["document"]

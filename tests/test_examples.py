@@ -1,5 +1,6 @@
 """Every example runs, on small samples, and ends with the line it promises."""
 
+import ast
 import csv
 import os
 import subprocess
@@ -8,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+import kbert
+
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests" / "data"
+SAMPLES = ROOT / "examples" / "data"
 NSMC = ROOT / "kbert" / "presets" / "samples" / "nsmc_train.tsv"
 
 
@@ -88,3 +92,76 @@ def test_pretrain_with_fit(place):
         place,
     )
     assert len(line.split(", ")) == 5
+
+
+def line_of(example, place, *arguments):
+    """The last line of an example with the samples, as Python reads it."""
+    path = ROOT / "examples" / example
+    line = last_line([sys.executable, path, SAMPLES, *arguments], place)
+    promised = line if line.startswith("[") else repr(line)
+    return ast.literal_eval(promised)
+
+
+def test_classify_pairs(place):
+    labels = line_of("04_classify_pairs.py", place)
+    assert len(labels) == 2
+    assert set(labels) <= {"contradiction", "entailment", "neutral"}
+    assert labels == ["entailment", "contradiction"]  # of pairs seen in training
+
+
+@pytest.mark.parametrize("options", [[], ["--lora", "8"]])
+def test_tag(place, options):
+    found = line_of("05_tag.py", place, *options)
+    assert ("PER", "김서연") in found
+    assert {kind for kind, _ in found} <= {"PER", "LOC", "ORG", "DAT"}
+
+
+def test_regression(place):
+    path = ROOT / "examples" / "06_regression.py"
+    line = last_line([sys.executable, path, SAMPLES], place)
+    alike, apart = map(float, line.strip("[]").split())
+    assert alike > apart + 1  # 4.4 and 0.2 in training
+
+
+def test_answer_questions(place):
+    assert "1937" in line_of("07_answer_questions.py", place)
+
+
+@pytest.mark.parametrize(
+    "example", sorted(path.name for path in (ROOT / "examples").glob("0[4-7]*.py"))
+)
+def test_an_example_is_short(example):
+    lines = (ROOT / "examples" / example).read_text("utf-8").splitlines()
+    docstring = ast.parse("\n".join(lines)).body[0]
+    code = [line for line in lines[docstring.end_lineno :] if line.strip()]
+    assert len(code) <= 30
+    assert f"python examples/{example} examples/data" in docstring.value.value
+    assert "Last line: " in docstring.value.value
+
+
+def test_samples_are_what_their_readme_says():
+    assert sum(path.stat().st_size for path in SAMPLES.iterdir()) < 200_000
+    rows = {"entailment": (87, 21), "similarity": (60, 12)}
+    for name, counts in rows.items():
+        for part, count in zip(("train", "dev"), counts, strict=True):
+            text = (SAMPLES / f"{name}_{part}.tsv").read_text("utf-8")
+            assert len(text.splitlines()) == 1 + count
+    blocks = {"entities": (87, 21, "txt"), "entities_by_character": (69, 15, "tsv")}
+    for name, (*counts, suffix) in blocks.items():
+        for part, count in zip(("train", "dev"), counts, strict=True):
+            text = (SAMPLES / f"{name}_{part}.{suffix}").read_text("utf-8")
+            assert len(text.split("\n\n")) == count
+
+
+def test_samples_are_read_by_the_tasks():
+    tagging, answering = kbert.TokenClassification(), kbert.QuestionAnswering()
+    for part, words, characters, questions in (
+        ("train", 87, 69, 70),
+        ("dev", 21, 15, 16),
+    ):
+        examples = list(tagging.read(str(SAMPLES / f"entities_{part}.txt")))
+        assert len(examples) == words
+        path = SAMPLES / f"entities_by_character_{part}.tsv"
+        assert len(list(tagging.read(str(path)))) == characters
+        path = SAMPLES / f"questions_{part}.json"
+        assert len(list(answering.read(str(path)))) == questions

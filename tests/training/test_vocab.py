@@ -15,7 +15,7 @@ from kbert.tasks.text_classification import TextClassification
 from kbert.text.reference_tokenizer import ReferenceTokenizer
 from kbert.text.vocabulary_learner import learn_vocabulary
 from kbert.text.vocabulary_report import vocabulary_report
-from kbert.training.finetune import evaluate
+from kbert.training.evaluate import evaluate
 from kbert.training.vocab import extend_vocab, prune_vocab, vocab
 
 SAMPLE = Path(__file__).parents[1] / "data" / "text_sample_ko.txt"

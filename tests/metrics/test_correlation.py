@@ -209,7 +209,7 @@ def on_two_devices(directory, arrays):
         env=os.environ | {"PYTHONPATH": path, "KERAS_BACKEND": "tensorflow"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])

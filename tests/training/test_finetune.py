@@ -278,3 +278,49 @@ def test_a_preset_knows_columns_metric_and_files(model, tmp_path):
     assert run["data"]["train"]["num_examples"] == 40
     assert run["data"]["dev"]["num_examples"] == 10
     assert run["arguments"]["text_column"] == ["document"]
+
+
+def test_a_dataset_of_tfds_by_name(model, tmp_path, monkeypatch):
+    """Built here; its own splits are taken where none is named."""
+    tfds = pytest.importorskip("tensorflow_datasets")
+    with tfds.core.registered.skip_registration():
+
+        class Words(tfds.core.GeneratorBasedBuilder):
+            name = "words"
+            VERSION = tfds.core.Version("1.0.0")
+
+            def _info(self):
+                label = tfds.features.ClassLabel(names=["blame", "praise"])
+                features = {"text": tfds.features.Text(), "label": label}
+                return tfds.core.DatasetInfo(
+                    builder=self, features=tfds.features.FeaturesDict(features)
+                )
+
+            def _split_generators(self, dl_manager):
+                return {
+                    "train": self._generate_examples(48, 0),
+                    "validation": self._generate_examples(12, 1),
+                }
+
+            def _generate_examples(self, count, seed):
+                for i, (text, label) in enumerate(rows(count, seed)):
+                    yield i, {"text": text, "label": label}
+
+    Words(data_dir=str(tmp_path / "tfds")).download_and_prepare()
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
+    output = finetune(
+        "tfds:words",
+        str(tmp_path / "out"),
+        "classification",
+        model,
+        dev="tfds:words",
+        epochs=1,
+    )
+    run = json.loads((output / "run.json").read_text("utf-8"))
+    assert run["data"]["train"] == {"source": "tfds:words:train", "num_examples": 48}
+    assert run["data"]["dev"]["num_examples"] == 12
+    config = json.loads((output / "config.json").read_text("utf-8"))
+    assert config["id2label"] == {"0": "blame", "1": "praise"}
+    assert evaluate(str(output), "tfds:words:validation")["num_examples"] == 12
+    with pytest.raises(ValueError, match="word"):
+        finetune("tfds:wrods", str(tmp_path / "b"), "classification", model)

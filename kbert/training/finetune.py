@@ -38,6 +38,8 @@ def finetune(
     metric: str | None = None,
     sequence_length: int | None = None,
     stride: int | None = None,
+    max_question_length: int | None = None,
+    max_answer_length: int | None = None,
     epochs: int = 3,
     batch_size: int = 32,
     learning_rate: float | None = None,
@@ -83,6 +85,8 @@ def finetune(
         sequence_length: tokens of a row; longer texts are cut, in tagging and question
             answering laid under several windows. By default the model's longest.
         stride: tokens from one window to the next.
+        max_question_length: tokens a question is cut to.
+        max_answer_length: tokens of the longest answer.
         epochs: times through the examples.
         batch_size: rows per step, over all devices.
         learning_rate: peak; by default 5e-5 at D=768 and more for narrower models, in

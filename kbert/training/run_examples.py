@@ -11,6 +11,15 @@ from kbert.tasks.task import Task
 from kbert.tasks.tfds_source import is_tfds, with_split
 from kbert.training.run_facts import data_facts
 
+_SAME_NAME = (  # as arguments of `finetune` and as fields of tasks
+    "metric",
+    "encoding",
+    "stride",
+    "granularity",
+    "label_separator",
+    "max_question_length",
+    "max_answer_length",
+)
 _HOLDING_OUT = 0  # the seed: held out are the same examples for all trainings
 
 
@@ -121,14 +130,8 @@ def hold_out(examples: list, share: float, group) -> tuple[list, list]:
 def _options(arguments, length):
     """Fields of the task's class; None leaves its default."""
     columns = arguments["text_column"], arguments["label_column"]
-    options = {
-        "sequence_length": length,
-        "metric": arguments["metric"],
-        "encoding": arguments["encoding"],
-        "stride": arguments["stride"],
-        "granularity": arguments["granularity"],
-        "label_separator": arguments["label_separator"],
-    }
+    options = {name: arguments[name] for name in _SAME_NAME}
+    options["sequence_length"] = length
     if arguments["preset"] and not is_tfds(arguments["train"]):
         options["header"] = benchmark(arguments["preset"]).header or None
     if arguments["class_weights"]:

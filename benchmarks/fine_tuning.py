@@ -63,7 +63,7 @@ DATASETS = {
             "task": "classification",
             "text_column": ["title"],
             "label_column": "topic_idx",
-            "epochs": 4,
+            "epochs": 2,
             "sequence_length": 64,
         },
     ),

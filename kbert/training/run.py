@@ -101,10 +101,9 @@ class Run:
         evaluation = None
         if examples.held_out is not None:
             held_out, packed = examples.held_out
-            answerer = Answerer(best.model, task, tokenizer)
-            task = task.calibrated(answerer.decode(packed), held_out)
-            answerer.task = task
-            answers = answerer.decode(packed)
+            outputs = Answerer(best.model, task, tokenizer).outputs(packed)
+            task = task.calibrated(task.decode(outputs, packed), held_out)
+            answers = task.decode(outputs, packed)
             evaluation = held_out, answers, scored(task, answers, held_out)
             facts["dev"] = evaluation[2]
         with write_directory(self.output, self.overwrites) as aside:

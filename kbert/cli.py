@@ -196,7 +196,7 @@ def _add_parameters(parser, tree, docstring):
         kind = re.search(r"\b(str|int|float|bool)\b", annotation).group(1)
         is_required = default is inspect.Parameter.empty
         text = texts[parameter.arg].replace("%", "%%")
-        if not is_required and default is not None and kind != "bool":
+        if not is_required and default not in (None, "") and kind != "bool":
             shown = " ".join(default) if isinstance(default, tuple) else default
             text += f" (default: {shown})"
         settings = {"help": text}

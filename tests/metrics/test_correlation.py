@@ -176,9 +176,10 @@ def evaluated(make, labels, outputs, weights):
     # Axes of open length, as in the batches of texts.
     specs = [tf.TensorSpec((None,) * a.ndim, a.dtype) for a in (labels, weights)]
     signature = (tf.TensorSpec((None, *outputs.shape[1:])), *specs)
+    # Copies, not views: TensorFlow takes an array's memory as it is, and writes to it.
     data = tf.data.Dataset.from_generator(
         lambda: (
-            (outputs[i : i + 8], labels[i : i + 8], weights[i : i + 8])
+            tuple(a[i : i + 8].copy() for a in (outputs, labels, weights))
             for i in range(0, len(labels), 8)
         ),
         output_signature=signature,

@@ -12,6 +12,7 @@ TESTS = Path(__file__).parent
 CORE = [
     "test_config.py",
     "layers",
+    "metrics",
     "models",
     "pretraining",
     "training/test_schedules.py",

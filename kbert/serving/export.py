@@ -64,10 +64,18 @@ def export_saved_model(
         output: the directory of all served models.
         name: of this one; by default that of the model's directory.
 
+    Raises:
+        ValueError: the model is none that classifies texts, with one label each.
+
     Returns: the version's directory.
     """
     directory = model_path(model)
     task = TextClassification.from_config(read_config(directory))
+    if task.problem_type != "single_label_classification":
+        raise ValueError(
+            "Expected a classifier with one label for each text to export; the one in "
+            f"{directory} is for {task.problem_type}. kbert predict answers with it."
+        )
     preprocessor = BertPreprocessor(load_tokenizer(directory), task.sequence_length)
     module = ServedClassifier(load(directory, dtype="float32"), preprocessor, task)
     classify = tf.function(module.classify, input_signature=module.signature)

@@ -110,3 +110,16 @@ def test_a_model_without_answers_is_refused(tmp_path):
     ):
         export_saved_model(str(directory), str(tmp_path / "served"))
     assert not (tmp_path / "served").exists()
+
+
+@pytest.mark.parametrize(
+    "problem", ["regression", "multi_label_classification"], ids=str
+)
+def test_what_is_not_served_yet_is_told(tmp_path, problem):
+    directory = model_directory(tmp_path / "model", ("text",))
+    config = json.loads((directory / "config.json").read_text("utf-8"))
+    config |= {"problem_type": problem, "id2label": {"0": "score"}}
+    (directory / "config.json").write_text(json.dumps(config), "utf-8")
+    with pytest.raises(ValueError, match=f"is for {problem}. kbert predict answers"):
+        export_saved_model(str(directory), str(tmp_path / "served"))
+    assert not (tmp_path / "served").exists()

@@ -119,6 +119,7 @@ def test_what_is_not_served_yet_is_told(tmp_path, problem):
     directory = model_directory(tmp_path / "model", ("text",))
     config = json.loads((directory / "config.json").read_text("utf-8"))
     config |= {"problem_type": problem, "id2label": {"0": "score"}}
+    del config["kbert"]["metric"]
     (directory / "config.json").write_text(json.dumps(config), "utf-8")
     with pytest.raises(ValueError, match=f"is for {problem}. kbert predict answers"):
         export_saved_model(str(directory), str(tmp_path / "served"))

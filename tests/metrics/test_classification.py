@@ -1,13 +1,9 @@
 """F1 and Matthews' correlation against their definitions, on two devices too."""
 
-import json
-import os
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
+from two_devices import on_two_devices
 
 from kbert.metrics.classification import (
     F1,
@@ -184,46 +180,8 @@ def test_unknown_average():
         F1(3, "mean")
 
 
-# Two logical CPUs must be asked for before TensorFlow is used: a process of its own.
-# The last batch is one example, and one replica has none of it.
 PROGRAM = """
-import json, sys
-import numpy as np
-import tensorflow as tf
-
-tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0],
-    [tf.config.LogicalDeviceConfiguration()] * 2,
-)
-
-import keras
 from kbert.metrics.classification import F1, MatthewsCorrelation
-from kbert.training.distribution import strategy_scope
-
-
-def evaluated(make, labels, outputs, weights):
-    with strategy_scope("mirrored"):
-        inputs = keras.Input(outputs.shape[1:])
-        model = keras.Model(inputs, keras.layers.Identity()(inputs))
-        assert model.distribute_strategy.num_replicas_in_sync == 2
-        model.compile(
-            loss=lambda y, x: keras.ops.sum(x, axis=-1), weighted_metrics=make()
-        )
-    # Axes of open length, as in the batches of texts.
-    specs = [tf.TensorSpec((None,) * a.ndim, a.dtype) for a in (labels, weights)]
-    signature = (tf.TensorSpec((None, *outputs.shape[1:])), *specs)
-    # Copies, not views: TensorFlow takes an array's memory as it is, and writes to it.
-    data = tf.data.Dataset.from_generator(
-        lambda: (
-            tuple(a[i : i + 8].copy() for a in (outputs, labels, weights))
-            for i in range(0, len(labels), 8)
-        ),
-        output_signature=signature,
-    )
-    model.evaluate(data, verbose=0)
-    found = model.evaluate(data, return_dict=True, verbose=0)  # begins anew
-    return {name: value for name, value in found.items() if name != "loss"}
-
 
 arrays = np.load(sys.argv[1])
 results = {}
@@ -235,20 +193,6 @@ for kind, make in {
     results[kind] = evaluated(make, *given)
 print(json.dumps(results))
 """
-
-
-def on_two_devices(directory, arrays):
-    np.savez(directory / "arrays.npz", **arrays)
-    path = os.pathsep.join(p for p in sys.path if p)
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(directory / "arrays.npz")],
-        env=os.environ | {"PYTHONPATH": path, "KERAS_BACKEND": "tensorflow"},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 needs_tensorflow = pytest.mark.skipif(
@@ -268,7 +212,7 @@ def test_two_devices(tmp_path):
             ("labels", "logits", "weights"), (labels, logits, weights)
         ):
             arrays[f"{kind}_{part}"] = array[order]
-    found = on_two_devices(tmp_path, arrays)
+    found = on_two_devices(PROGRAM, tmp_path, arrays)
     labels, logits, weights = single()
     hot, guesses = one_hot(labels, 4), one_hot(logits.argmax(1), 4)
     spread = weights[:, None] * np.ones(4)

@@ -1,13 +1,9 @@
 """Correlations against their definitions: in pieces, with ties, and on two devices."""
 
-import json
-import os
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
+from two_devices import on_two_devices
 
 from kbert.metrics.correlation import (
     PearsonCorrelation,
@@ -148,46 +144,8 @@ def test_capacity_of_nothing():
         SpearmanCorrelation(0)
 
 
-# Two logical CPUs must be asked for before TensorFlow is used: a process of its own.
-# The last batch is one example, and one replica has none of it.
 PROGRAM = """
-import json, sys
-import numpy as np
-import tensorflow as tf
-
-tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0],
-    [tf.config.LogicalDeviceConfiguration()] * 2,
-)
-
-import keras
 from kbert.metrics.correlation import PearsonCorrelation, SpearmanCorrelation
-from kbert.training.distribution import strategy_scope
-
-
-def evaluated(make, labels, outputs, weights):
-    with strategy_scope("mirrored"):
-        inputs = keras.Input(outputs.shape[1:])
-        model = keras.Model(inputs, keras.layers.Identity()(inputs))
-        assert model.distribute_strategy.num_replicas_in_sync == 2
-        model.compile(
-            loss=lambda y, x: keras.ops.sum(x, axis=-1), weighted_metrics=make()
-        )
-    # Axes of open length, as in the batches of texts.
-    specs = [tf.TensorSpec((None,) * a.ndim, a.dtype) for a in (labels, weights)]
-    signature = (tf.TensorSpec((None, *outputs.shape[1:])), *specs)
-    # Copies, not views: TensorFlow takes an array's memory as it is, and writes to it.
-    data = tf.data.Dataset.from_generator(
-        lambda: (
-            tuple(a[i : i + 8].copy() for a in (outputs, labels, weights))
-            for i in range(0, len(labels), 8)
-        ),
-        output_signature=signature,
-    )
-    model.evaluate(data, verbose=0)
-    found = model.evaluate(data, return_dict=True, verbose=0)  # begins anew
-    return {name: value for name, value in found.items() if name != "loss"}
-
 
 arrays = np.load(sys.argv[1])
 given = [arrays[part] for part in ("labels", "scores", "weights")]
@@ -202,20 +160,6 @@ print(json.dumps(results))
 """
 
 
-def on_two_devices(directory, arrays):
-    np.savez(directory / "arrays.npz", **arrays)
-    path = os.pathsep.join(p for p in sys.path if p)
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(directory / "arrays.npz")],
-        env=os.environ | {"PYTHONPATH": path, "KERAS_BACKEND": "tensorflow"},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 needs_tensorflow = pytest.mark.skipif(
     keras.config.backend() != "tensorflow", reason="tf.distribute is TensorFlow's"
 )
@@ -228,7 +172,7 @@ def test_two_devices(tmp_path):
     labels, scores, weights = labels[order], scores[order], np.ones(57, "float32")
     weights[-1] = 0.5
     found = on_two_devices(
-        tmp_path, {"labels": labels, "scores": scores, "weights": weights}
+        PROGRAM, tmp_path, {"labels": labels, "scores": scores, "weights": weights}
     )
     expected = {
         "pearson": weighted_pearson(labels, scores[:, 0], weights),

@@ -1,91 +1,109 @@
-"""A fine-tuned model as a SavedModel: strings in; label, score and scores out."""
+"""A model directory as a SavedModel: strings in, answers out, nothing else needed."""
 
+import json
+import re
+import tempfile
 from pathlib import Path
 
 import tensorflow as tf
 
 from kbert.checkpoints.atomic import write_directory
 from kbert.checkpoints.huggingface import read_config
-from kbert.checkpoints.model_directory import load, load_tokenizer, model_path
-from kbert.tasks.text_classification import TextClassification
-from kbert.text.preprocessor import BertPreprocessor
+from kbert.checkpoints.model_directory import (
+    load_tokenizer,
+    load_with_report,
+    local_path,
+)
+from kbert.serving.model_card import FILE_NAME, model_card
+from kbert.serving.served_model import ServedModel
+from kbert.tasks.catalogue import task_from_config
 
-INPUT_NAMES = ("text", "text_b")
-
-
-class ServedClassifier(tf.Module):
-    """A classifier with its text stage, as one module of TensorFlow functions.
-
-    Args:
-        model: a `BertTextClassifier`.
-        preprocessor: a `BertPreprocessor`.
-        task: a `TextClassification`; two text columns make `classify` take a pair.
-    """
-
-    def __init__(self, model, preprocessor, task):
-        super().__init__(name="served_classifier")
-        self.preprocessor = preprocessor
-        self.apply_model = lambda inputs: model(inputs, training=False)
-        # The module owns the weights: a SavedModel holds what its root can reach.
-        self.weights = [v.value for v in model.variables]
-        self.labels = tf.constant(task.labels)  # (C,)
-        names = INPUT_NAMES[: len(task.text_columns)]
-        self.signature = [tf.TensorSpec((None,), tf.string, name=n) for n in names]
-
-    def classify(self, *texts):
-        """Strings (B,), or two of them, to a dict of `label`, `score` and `scores`.
-
-        `label` string (B,), the likeliest; `score` float32 (B,), its probability;
-        `scores` float32 (B, C), all of them, in the order of the labels.
-        """
-        inputs = self.preprocessor(texts if len(texts) > 1 else texts[0])
-        # Padding that no row of the batch needs is cut: short texts are answered fast.
-        lengths = tf.reduce_sum(inputs["padding_mask"], axis=1)
-        longest = tf.maximum(tf.reduce_max(lengths), 2)
-        inputs = {name: x[:, :longest] for name, x in inputs.items()}
-        scores = tf.nn.softmax(self.apply_model(inputs))  # (B, C)
-        return {
-            "label": tf.gather(self.labels, tf.argmax(scores, axis=1)),
-            "score": tf.reduce_max(scores, axis=1),
-            "scores": scores,
-        }
+_NEEDS_TASK = ("text_classifier", "token_classifier", "question_answerer")
 
 
 def export_saved_model(
-    model: str, output: str = "saved_models", name: str | None = None
+    model: str,
+    output: str = "saved_models",
+    name: str | None = None,
+    pooling: str = "mean",
+    normalize: bool = False,
+    warm_up: bool = False,
 ) -> Path:
-    """Export a fine-tuned model as a SavedModel that takes strings.
+    """Export a model as a SavedModel that takes strings.
 
     It is written to OUTPUT/NAME/VERSION, the layout that TensorFlow Serving watches:
     aside first and renamed when whole, under the next free version number.
 
     Args:
-        model: the directory of a fine-tuned model.
+        model: the directory of a model, a preset's name, or what else `kbert.load`
+            takes.
         output: the directory of all served models.
         name: of this one; by default that of the model's directory.
+        pooling: of `embed`: mean of a text's tokens, or cls.
+        normalize: scale the vectors of `embed` to the length 1.
+        warm_up: add requests that TensorFlow Serving runs before it takes others.
 
     Raises:
-        ValueError: the model is none that classifies texts, with one label each.
+        ValueError: a name that is no plain file name, or weights that a head needs are
+            missing.
 
     Returns: the version's directory.
     """
-    directory = model_path(model)
-    task = TextClassification.from_config(read_config(directory))
-    if task.problem_type != "single_label_classification":
-        raise ValueError(
-            "Expected a classifier with one label for each text to export; the one in "
-            f"{directory} is for {task.problem_type}. kbert predict answers with it."
-        )
-    preprocessor = BertPreprocessor(load_tokenizer(directory), task.sequence_length)
-    module = ServedClassifier(load(directory, dtype="float32"), preprocessor, task)
-    classify = tf.function(module.classify, input_signature=module.signature)
-    served = Path(output) / (name or directory.resolve().name)
-    versions = [int(p.name) for p in served.glob("[0-9]*") if p.name.isdigit()]
-    version = served / str(max(versions, default=0) + 1)
-    with write_directory(version) as aside:
-        tf.saved_model.save(
-            module,
-            str(aside),
-            signatures={"serving_default": classify, "classify": classify},
-        )
+    path = local_path(model)
+    name = served_name(name or path.resolve().name)
+    keras_model, report = load_with_report(path, "float32")
+    task = None
+    if report.head in _NEEDS_TASK:
+        _check_trained(report, path)
+        task = task_from_config(read_config(path))
+    served = ServedModel(
+        keras_model,
+        load_tokenizer(path),
+        task,
+        not any("next_sentence" in new for new in report.newly_initialised),
+        pooling,
+        normalize,
+    )
+    card = model_card(
+        name, keras_model, task, served.declared, served.sequence_length, path
+    )
+    version = _next_version(Path(output) / name)
+    with write_directory(version) as aside, tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch) / FILE_NAME
+        file.write_text(json.dumps(card, ensure_ascii=False, indent=2) + "\n", "utf-8")
+        served.model_card = tf.saved_model.Asset(str(file))
+        tf.saved_model.save(served, str(aside), signatures=served.functions())
+        if warm_up:
+            from kbert.serving.warm_up import write_warm_up
+
+            write_warm_up(aside, name, card)
     return version
+
+
+def served_name(name: str) -> str:
+    """The name, which becomes a directory and a part of addresses.
+
+    Raises:
+        ValueError: other characters than letters, digits, "_", "-" and ".", or a dot
+            at the start.
+    """
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise ValueError(
+            "Expected a name of letters, digits, _, - and . that starts with none of "
+            f"the last two; got {name!r}. Choose one with --name."
+        )
+    return name
+
+
+def _check_trained(report, path):
+    new = [part for part in report.newly_initialised if "pooler" not in part]
+    if new:
+        raise ValueError(
+            f"Expected the trained head of a {report.head} in {path}; "
+            f"{', '.join(new)} would be random. Fine-tune it first: kbert finetune."
+        )
+
+
+def _next_version(served):
+    versions = [int(p.name) for p in served.glob("[0-9]*") if p.name.isdigit()]
+    return served / str(max(versions, default=0) + 1)

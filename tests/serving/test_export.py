@@ -1,15 +1,19 @@
 """A SavedModel takes strings, in a process that never imports kbert."""
 
+import errno
 import json
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import safetensors.numpy
+import tensorflow as tf
 
 import kbert
-from kbert.serving.export import export_saved_model
+from kbert.serving.export import export_saved_model, served_name
 from kbert.tasks.text_classification import TextClassification
+from kbert.training.run_facts import sha256
 
 TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "좋", "##다", "나쁘", "영화"]
 LOAD = """
@@ -21,9 +25,9 @@ served = tf.saved_model.load(sys.argv[1]).signatures[sys.argv[2]]
 inputs = {name: tf.constant(texts) for name, texts in json.loads(sys.argv[3]).items()}
 answers = {name: x.numpy() for name, x in served(**inputs).items()}
 assert not [name for name in sys.modules if name.split(".")[0] == "kbert"]
-answers["label"] = [label.decode() for label in answers["label"]]
-print(json.dumps({k: [list(map(float, r)) if k == "scores" else r if k == "label"
-                      else float(r) for r in v] for k, v in answers.items()}))
+answers["label"] = answers["label"].astype("str")
+answers["labels"] = answers["labels"].astype("str")
+print(json.dumps({name: x.tolist() for name, x in answers.items()}))
 """
 
 
@@ -95,32 +99,58 @@ def test_next_free_version(tmp_path):
     assert left == {"7", "8"}  # nothing half-written
 
 
-def test_a_model_without_answers_is_refused(tmp_path):
-    backbone = kbert.BertBackbone(
-        vocabulary_size=9,
-        num_layers=1,
-        num_heads=1,
-        hidden_dim=8,
-        intermediate_dim=8,
-        max_sequence_length=8,
-    )
-    directory = kbert.save(backbone, tmp_path / "m", kbert.BertTokenizer(TOKENS))
-    with pytest.raises(
-        ValueError, match=r"text classifier; this one holds a BertModel"
+def test_what_a_model_says_of_itself(tmp_path):
+    directory = model_directory(tmp_path / "model", ("premise", "hypothesis"))
+    run = {
+        "dev": {"accuracy": 0.5},
+        "data": {"train": {"source": "/home/somebody/train.tsv", "num_examples": 3}},
+    }
+    (directory / "run.json").write_text(json.dumps(run), "utf-8")
+    version = export_saved_model(str(directory), str(tmp_path), "판정-1.0")
+    assert version == tmp_path / "판정-1.0" / "1"
+    card = json.loads((version / "assets" / "model_card.json").read_text("utf-8"))
+    assert card["name"] == "판정-1.0"
+    assert card["task"] == "text_classification"
+    assert card["labels"] == ["neg", "neutral", "pos"]
+    assert card["default_signature"] == "classify"
+    assert list(card["signatures"]) == ["classify", "embed", "tokenize", "attention"]
+    assert list(card["signatures"]["classify"]["inputs"]) == ["text", "text_b"]
+    assert card["metrics"] == {"accuracy": 0.5}
+    assert card["data"]["train"] == {"source": "train.tsv", "num_examples": 3}
+    assert card["weights_sha256"] == sha256(directory / "model.safetensors")
+    assert (card["num_layers"], card["num_heads"], card["hidden_dim"]) == (2, 2, 16)
+
+
+def test_a_name_is_no_path(tmp_path):
+    directory = model_directory(tmp_path / "model", ("text",))
+    with pytest.raises(ValueError, match="Expected a name of letters, digits"):
+        export_saved_model(str(directory), str(tmp_path / "served"), "../up")
+    assert not (tmp_path / "served").exists()
+    for name in ("a/b", ".hidden", "", " x", "-x", "a\n", ".."):
+        with pytest.raises(ValueError, match="Choose one with --name"):
+            served_name(name)
+
+
+def test_a_head_that_was_never_trained_is_refused(tmp_path):
+    directory = model_directory(tmp_path / "model", ("text",))
+    weights = safetensors.numpy.load_file(directory / "model.safetensors")
+    del weights["classifier.weight"], weights["classifier.bias"]
+    safetensors.numpy.save_file(weights, directory / "model.safetensors")
+    with (
+        pytest.warns(UserWarning, match="no weights for classifier"),
+        pytest.raises(ValueError, match="Expected the trained head of a text_class"),
     ):
         export_saved_model(str(directory), str(tmp_path / "served"))
     assert not (tmp_path / "served").exists()
 
 
-@pytest.mark.parametrize(
-    "problem", ["regression", "multi_label_classification"], ids=str
-)
-def test_what_is_not_served_yet_is_told(tmp_path, problem):
+def test_a_failure_leaves_nothing(tmp_path, monkeypatch):
     directory = model_directory(tmp_path / "model", ("text",))
-    config = json.loads((directory / "config.json").read_text("utf-8"))
-    config |= {"problem_type": problem, "id2label": {"0": "score"}}
-    del config["kbert"]["metric"]
-    (directory / "config.json").write_text(json.dumps(config), "utf-8")
-    with pytest.raises(ValueError, match=f"is for {problem}. kbert predict answers"):
-        export_saved_model(str(directory), str(tmp_path / "served"))
-    assert not (tmp_path / "served").exists()
+
+    def full(*arguments, **named):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tf.saved_model, "save", full)
+    with pytest.raises(OSError, match="make room"):
+        export_saved_model(str(directory), str(tmp_path / "served"), "name")
+    assert list((tmp_path / "served" / "name").iterdir()) == []

@@ -9,11 +9,15 @@ from kbert.checkpoints.build import head_of
 from kbert.serving.served_classifier import ServedClassifier
 from kbert.serving.served_encoder import ServedEncoder
 from kbert.serving.served_pretrainer import ServedPretrainer
+from kbert.serving.served_question_answerer import ServedQuestionAnswerer
+from kbert.serving.served_tagger import ServedTagger
 from kbert.serving.signatures import Signature
 from kbert.tasks.task import Task
 
 _TASK_PARTS = {
     "text_classifier": ServedClassifier,
+    "token_classifier": ServedTagger,
+    "question_answerer": ServedQuestionAnswerer,
 }
 
 

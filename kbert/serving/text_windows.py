@@ -57,7 +57,7 @@ def packed_windows(ids, rows, starts, limits, vocabulary, head=None):
         tf.gather(
             ids.flat_values, tf.ragged.range(first, first + limits - starts).values
         ),
-        limits - starts,
+        tf.cast(limits - starts, ids.row_splits.dtype),
         validate=False,
     )
     cls, sep = (

@@ -92,7 +92,8 @@ class TokenClassification:
         """Whether the labels are those of entities, and not plain tags."""
         return recognised([self.labels]).form != "plain"
 
-    def _canonical_labels(self):
+    @property
+    def canonical_labels(self) -> list[str]:
         """The labels with their letter in front; those learned here have it there."""
         scheme = recognised([self.labels])
         return [scheme.canonical(label) for label in self.labels]
@@ -195,7 +196,7 @@ class TokenClassification:
         """
         examples = [in_units(example, self.granularity) for example in examples]
         stride = self.stride or max(1, (self.sequence_length - 2) // 2)
-        numbers = {tag: i for i, tag in enumerate(self._canonical_labels())}
+        numbers = {tag: i for i, tag in enumerate(self.canonical_labels)}
         if self.tags_entities:  # a foreign model's may have no B-
             numbers = {
                 f"B-{t[2:]}": i for t, i in numbers.items() if t != "O"
@@ -226,7 +227,7 @@ class TokenClassification:
             the text, and "score", the mean over its units of the probability of their
             tags; "units", what each tag stands for; and "tags".
         """
-        labels = self._canonical_labels()
+        labels = self.canonical_labels
         tags, scores = unit_tags(np.asarray(outputs), packed, labels)
         # In a foreign model's labels, which are answered in BIO all the same.
         has_ends = self.tags_entities and any(t[:2] in ("E-", "S-") for t in labels)

@@ -65,6 +65,7 @@ _HOMES = {
     "kbert.training.evaluate": ("evaluate",),
     "kbert.training.predict": ("predict", "fill_mask"),
     "kbert.serving.export": ("export_saved_model",),
+    "kbert.serving.server": ("serve",),
     "kbert.serving.demo": ("demo",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

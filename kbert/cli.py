@@ -66,7 +66,13 @@ COMMANDS = (
     ),
     Command("evaluate", "kbert.training.evaluate", "evaluate"),
     Command("predict", "kbert.training.predict", "predict"),
-    Command("export", "kbert.serving.export", "export_saved_model"),
+    Command(
+        "export",
+        "kbert.serving.export",
+        "export_saved_model",
+        "kbert serve {output}",
+    ),
+    Command("serve", "kbert.serving.server", "serve"),
     Command(
         "demo",
         "kbert.serving.demo",
@@ -76,7 +82,7 @@ COMMANDS = (
 )
 
 # Parameters given by place; all others have a name.
-_POSITIONAL = ("corpus", "task", "model", "text", "data")
+_POSITIONAL = ("corpus", "task", "model", "text", "data", "models")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -88,8 +88,9 @@ def best_candidates(points, rows, starts, ends, scores):
     rows, starts, ends, scores, base = (
         tf.gather(x, order) for x in (rows, starts, ends, scores, base)
     )
-    # A number for each text in place of 10^5 strings. That two different answers to one
-    # question share it is as likely as 1 in 10^10; the worse one would not be listed.
+    # A number for each text in place of 10^5 strings. That any two different ones of
+    # 10^5 share it has a probability of 3e-10, if nobody made the text for it; the one
+    # that scores less would not be listed.
     key = _slice_hashes(points.flat_values, base + starts, base + ends)
     key += tf.cast(ends - starts, tf.int64) * _MIXERS[0]
     key = key * _MIXERS[1] + tf.cast(rows, tf.int64) * _MIXERS[0]

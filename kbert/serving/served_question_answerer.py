@@ -69,7 +69,8 @@ class ServedQuestionAnswerer(tf.Module):
         )
         no_answer = None
         if self.task.has_no_answer:  # the window that is least sure of having none
-            cls = tf.reduce_sum(tf.cast(logits[:, :, 0], tf.float64), axis=0)  # (W,)
+            cls = tf.cast(logits[:, :, :1], tf.float64)
+            cls = tf.reduce_sum(cls, axis=[0, 2])  # (W,)
             no_answer = tf.math.segment_min(cls, rows)
         entries = n_best_entries(
             points, candidates, tf.size(question), self.task.n_best, no_answer

@@ -200,3 +200,27 @@ def attention(num_texts: int) -> Signature:
         ),
         {"L": "num_tokens"},
     )
+
+
+# Those that read a text of any length; the others cut it to the model's.
+WINDOWED = ("tag", "answer", "tokenize")
+
+
+def signature_of(name: str, config: dict) -> Signature:
+    """The reverse of `Signature.to_config`."""
+
+    def tensors(part):
+        return tuple(
+            Tensor(
+                key,
+                value["dtype"],
+                "".join(value["shape"]),
+                value["meaning"],
+                value.get("default"),
+            )
+            for key, value in part.items()
+        )
+
+    return Signature(
+        name, tensors(config["inputs"]), tensors(config["outputs"]), config["lengths"]
+    )

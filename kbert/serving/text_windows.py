@@ -133,8 +133,9 @@ def nearest_windows(rows, starts, limits, ids):
     token = covered.values  # (pairs,), a window and a token in it
     window = tf.cast(covered.value_rowids(), tf.int32)
     begin, end = (tf.gather(x + base, window) for x in (starts, limits))
-    # In hundredths, so that equals are equal.
-    score = 100 * tf.minimum(token - begin, end - 1 - token) + (end - begin)
+    # In float64 as there: what is equal but for the last bit must differ in it alike.
+    context = tf.cast(tf.minimum(token - begin, end - 1 - token), tf.float64)
+    score = context + 0.01 * tf.cast(end - begin, tf.float64)
     best = tf.math.unsorted_segment_max(score, token, num_tokens)
     is_best = score == tf.gather(best, token)
     return tf.math.unsorted_segment_min(

@@ -1,0 +1,193 @@
+"""Rows of many requests, run together: dynamic batches by token budget."""
+
+import asyncio
+import collections
+import concurrent.futures
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from kbert.serving.loaded_model import LoadedModel
+from kbert.serving.row_batches import (
+    batch_inputs_of,
+    joined,
+    row_tokens,
+    rows_of,
+    taken,
+)
+
+
+class Overloaded(RuntimeError):
+    """More rows wait than there is room for."""
+
+
+class _Request:
+    """What one caller waits for.
+
+    `rows` are the numbers of its rows that have not been started, the shortest first.
+    """
+
+    def __init__(self, inputs, tokens, future):
+        self.inputs = inputs
+        self.tokens = tokens
+        self.rows = collections.deque(np.argsort(tokens, kind="stable").tolist())
+        self.results = [None] * len(tokens)
+        self.missing = len(tokens)
+        self.future = future
+
+
+class Batcher:
+    """Runs models for many callers at once, in one asyncio loop.
+
+    The unit is the row, a text: rows of all that wait for the same function of the same
+    model are run together, the requests in turn, while rows x longest stays within the
+    budget of tokens. So a thousand texts are many runs, memory is bounded, and a small
+    request beside them has its turn. A run starts as soon as a thread is free: alone,
+    one does not wait for company; under load, others gather meanwhile.
+
+    Args:
+        token_budget: of one run, padding counted; a longer row runs alone.
+        max_waiting_rows: beyond which callers are turned away.
+        threads: runs at a time. TensorFlow itself uses all cores for each.
+        on_batch: told of each run: rows, tokens, padding (tokens), seconds.
+    """
+
+    def __init__(
+        self,
+        token_budget: int = 4096,
+        max_waiting_rows: int = 8192,
+        threads: int = 1,
+        on_batch: Callable[[int, int, int, float], None] | None = None,
+    ):
+        self.token_budget = token_budget
+        self.max_waiting_rows = max_waiting_rows
+        self.waiting_rows = 0
+        self.on_batch = on_batch or (lambda *facts: None)
+        self._pool = concurrent.futures.ThreadPoolExecutor(threads, "kbert-model")
+        self._free = threads
+        # (model, function, scalar inputs) -> requests with rows to start
+        self._groups: dict[tuple, collections.deque] = {}
+        self._runs: set[asyncio.Task] = set()
+
+    async def call(
+        self, model: LoadedModel, name: str, inputs: dict
+    ) -> dict[str, np.ndarray]:
+        """What `model.call` gives for these inputs alone, to the last bits of a float.
+
+        Raises:
+            ValueError: inputs that do not fit, or that the graph refuses.
+            Overloaded: too much waits already.
+        """
+        inputs = model.checked(name, inputs)
+        signature = model.signatures[name]
+        texts, scalars = batch_inputs_of(inputs)
+        tokens = row_tokens(texts, model.card, name)
+        if not model.is_splittable:  # as one row: nobody knows how to take it apart
+            texts, tokens = {n: x[None] for n, x in inputs.items()}, tokens.sum()[None]
+            scalars = {}
+        if self.waiting_rows + len(tokens) > self.max_waiting_rows:
+            raise Overloaded(
+                f"Expected at most {self.max_waiting_rows:,} texts to wait; there are "
+                f"{self.waiting_rows:,}, and {len(tokens):,} more came. Try again soon."
+            )
+        request = _Request(texts, tokens, asyncio.get_running_loop().create_future())
+        key = (model, name, tuple((n, x.tobytes()) for n, x in sorted(scalars.items())))
+        self._groups.setdefault(key, collections.deque()).append(request)
+        self.waiting_rows += len(tokens)
+        self._start_runs()
+        try:
+            results = await request.future
+        finally:
+            self.waiting_rows -= len(request.rows)  # of a caller that gave up
+            request.rows.clear()
+        return joined(results, signature) if model.is_splittable else results[0]
+
+    async def close(self) -> None:
+        """Waits for all that was asked for, then lets the threads go."""
+        while self._runs:
+            await asyncio.wait(self._runs)
+        self._pool.shutdown()
+
+    def _start_runs(self):
+        while self._free and (batch := self._next_batch()):
+            self._free -= 1
+            run = asyncio.get_running_loop().create_task(self._run(*batch))
+            self._runs.add(run)
+            run.add_done_callback(self._runs.discard)
+
+    def _next_batch(self):
+        """The group that waits longest, and rows of it: [(request, row), …]."""
+        while self._groups:
+            key, requests = next(iter(self._groups.items()))
+            batch = taken(
+                requests, self.token_budget, is_alone=not key[0].is_splittable
+            )
+            # The group goes behind the others, or away if it is empty.
+            del self._groups[key]
+            if requests:
+                self._groups[key] = requests
+            if batch:
+                self.waiting_rows -= len(batch)
+                return key, batch
+        return None
+
+    async def _run(self, key, batch):
+        try:
+            await self._answer(key, batch)
+        finally:
+            self._free += 1
+            self._start_runs()
+
+    async def _answer(self, key, batch):
+        try:
+            results = await self._call_model(key, batch)
+        except Exception as error:
+            await self._answer_apart(key, batch, error)
+            return
+        for (request, row), result in zip(batch, results, strict=True):
+            request.results[row] = result
+            request.missing -= 1
+            if not request.missing and not request.future.done():
+                request.future.set_result(request.results)
+
+    async def _answer_apart(self, key, batch, error):
+        """After a failure each request runs alone: one does not take others with it."""
+        requests = list(dict.fromkeys(request for request, _ in batch))
+        if len(requests) == 1:
+            if not requests[0].future.done():
+                requests[0].future.set_exception(error)
+            return
+        for own in requests:
+            await self._answer(key, [(r, row) for r, row in batch if r is own])
+
+    async def _call_model(self, key, batch):
+        inputs = {
+            n: np.array([request.inputs[n][row] for request, row in batch], x.dtype)
+            for n, x in batch[0][0].inputs.items()
+        }
+        tokens = [request.tokens[row] for request, row in batch]
+        start = time.perf_counter()
+        call = self._call_rows if key[0].is_splittable else self._call_whole
+        loop = asyncio.get_running_loop()
+        results = await loop.run_in_executor(self._pool, call, key, inputs)
+        used, padded = sum(tokens), max(tokens) * len(tokens)
+        seconds = time.perf_counter() - start
+        self.on_batch(len(batch), int(used), int(padded - used), seconds)
+        return results
+
+    @staticmethod
+    def _call_rows(key, inputs):
+        model, name, scalars = key
+        signature = model.signatures[name]
+        given = {
+            tensor.name: np.frombuffer(dict(scalars)[tensor.name], tensor.dtype)[0]
+            for tensor in signature.inputs
+            if tensor.name in dict(scalars)
+        }
+        return rows_of(model.call(name, inputs | given), signature)
+
+    @staticmethod
+    def _call_whole(key, inputs):
+        model, name, _ = key
+        return [model.call(name, {n: x[0] for n, x in inputs.items()})]

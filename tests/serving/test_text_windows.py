@@ -67,7 +67,7 @@ def test_nearest_windows_equal_nearest_window(most_room):
 
 @pytest.mark.parametrize("text", [(132, 118, 114), (180, 141, 139)])
 def test_nearest_windows_where_the_last_bit_decides(text):
-    """1 + 0.18 is not 0.01 * 118, though the contexts are equal on paper."""
+    """1 + 0.01 * 118 is less than 2 + 0.01 * 18, though not on paper."""
     check_nearest(*([number] for number in text))
 
 

@@ -9,8 +9,10 @@ GET  /healthz  /metrics                     for machines
 """
 
 import asyncio
+import base64
 import contextlib
 import dataclasses
+import hashlib
 import json
 import logging
 import re
@@ -42,12 +44,6 @@ _LARGE_BODY = 1 << 16  # bytes; JSON beyond is read and written in a thread
 _LARGE_ANSWER = 64  # texts
 _HUNG_UP = 499  # as nginx has it; nobody reads it
 _REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
-_PAGE_HEADERS = {
-    "content-security-policy": "default-src 'none'; script-src 'unsafe-inline'; "
-    "style-src 'unsafe-inline'; connect-src 'self'; img-src data:; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'",
-    "referrer-policy": "no-referrer",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,6 +102,7 @@ class _Server:
         )
         self.batcher.on_batch = self.metrics.batch
         self.is_stopping = False
+        self.page = read_page()
         place = "/v1/models/{place:path}"
         self.app = Starlette(
             routes=[
@@ -177,8 +174,8 @@ class _Server:
         _LOG.info("request", extra={"fields": fields})
 
     async def _page(self, request, facts):
-        page = resources.files("kbert.serving").joinpath("page.html").read_bytes()
-        return Response(page, headers=_PAGE_HEADERS, media_type="text/html")
+        page, headers = self.page
+        return Response(page, headers=headers, media_type="text/html")
 
     async def _health(self, request, facts):
         is_ready = bool(self.store.names()) and not self.is_stopping
@@ -303,6 +300,28 @@ class _Server:
         finally:
             work.cancel()
             hang_up.cancel()
+
+
+def read_page() -> tuple[bytes, dict[str, str]]:
+    """The page with style and script in it, and headers that allow nothing else."""
+    files = resources.files("kbert.serving")
+    page, style, script = (
+        files.joinpath(f"page.{kind}").read_text("utf-8")
+        for kind in ("html", "css", "js")
+    )
+    page = page.replace("$style", style).replace("$script", script)
+    policy = (
+        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
+        "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    )
+    headers = {"content-security-policy": policy, "referrer-policy": "no-referrer"}
+    return page.encode("utf-8"), headers
+
+
+def _hash(text):
+    digest = hashlib.sha256(text.encode("utf-8")).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
 def _parsed(body, model):

@@ -64,6 +64,7 @@ class ModelStore:
         self._models: dict[str, dict[int, LoadedModel]] = {}
         self._stamps: dict[tuple[str, int], tuple] = {}
         self._states: dict[tuple[str, int], VersionStatus] = {}
+        self._cold: list[LoadedModel] = []  # only their default function was called
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -171,12 +172,18 @@ class ModelStore:
         self._models[name] = {**served, version: model}
         self._states[name, version] = VersionStatus(version, "AVAILABLE")
         self._say("loaded", name, version)
-        model.warm_up([other for other in model.signatures if other != DEFAULT])
+        self._cold.append(model)
 
     def _watch(self):
-        while not self._stopping.wait(self.poll_seconds):
+        while not self._stopping.is_set():
             try:
-                self.refresh()
+                while self._cold and not self._stopping.is_set():
+                    model = self._cold.pop()
+                    model.warm_up(
+                        [name for name in model.signatures if name != DEFAULT]
+                    )
+                if not self._stopping.wait(self.poll_seconds):
+                    self.refresh()
             except Exception:  # a watch that dies would never swap again
                 _LOG.exception("could not look at %s", self.directory)
 

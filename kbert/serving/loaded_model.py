@@ -48,6 +48,8 @@ class LoadedModel:
             }
             declared[DEFAULT] = declared[self.card["default_signature"]]
             self.signatures = {n: declared[n] for n in self._functions}
+            # The same function, which is then planned once.
+            self._functions[DEFAULT] = self._functions[self.card["default_signature"]]
         else:
             self.signatures = {n: _read(n, f) for n, f in self._functions.items()}
 

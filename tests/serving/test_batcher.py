@@ -7,10 +7,8 @@ import time
 
 import numpy as np
 import pytest
-import small_models
 
 from kbert.serving.batcher import Batcher, Overloaded
-from kbert.serving.export import export_saved_model
 from kbert.serving.loaded_model import LoadedModel
 from kbert.serving.row_batches import joined, row_tokens, rows_of, taken
 from kbert.serving.signatures import TAG, TEXT, Signature, Tensor
@@ -206,10 +204,9 @@ def test_taken_rotates():
 @pytest.mark.parametrize(
     ("kind", "name"), [("tagger", "tag"), ("pretrained", "fill_mask")]
 )
-def test_equals_the_direct_call(tmp_path, kind, name):
+def test_equals_the_direct_call(exported, kind, name):
     """A real model: answers of other lengths in one run, each cut to its own."""
-    directory = small_models.KINDS[kind](tmp_path / kind)
-    model = LoadedModel(export_saved_model(str(directory), str(tmp_path / "served")))
+    model = LoadedModel(exported(kind))
     texts = [
         "영화 좋다",
         "",

@@ -2,22 +2,18 @@
 
 import numpy as np
 import pytest
-import small_models
 import tensorflow as tf
 
-from kbert.serving.export import export_saved_model
 from kbert.serving.loaded_model import LoadedModel
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    path = tmp_path_factory.mktemp("models")
-    directory = small_models.pretrained(path / "small")
-    return LoadedModel(export_saved_model(str(directory), str(path / "served")))
+def model(exported):
+    return LoadedModel(exported("pretrained"))
 
 
 def test_what_it_knows_of_itself(model):
-    assert (model.name, model.version) == ("small", 1)
+    assert (model.name, model.version) == ("pretrained", 1)
     assert model.card["task"] == "pretraining"
     assert model.signatures["serving_default"].name == "fill_mask"
     assert model.is_splittable

@@ -12,7 +12,6 @@ import uvicorn
 
 from kbert.serving import signatures
 from kbert.serving.app import create_app
-from kbert.serving.export import export_saved_model
 from kbert.serving.model_store import ModelStore
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -102,15 +101,12 @@ OUTPUTS = {
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory):
+def url(exported):
     """A server in a thread, with a real model."""
-    path = tmp_path_factory.mktemp("page")
-    directory = small_models.classifier(path / "small")
-    export_saved_model(str(directory), str(path / "saved_models"))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    app = create_app(ModelStore(path / "saved_models"))
+    app = create_app(ModelStore(exported("classifier")))
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error"))
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -14,19 +14,17 @@ import numpy as np
 import pytest
 import small_models
 
-from kbert.serving.export import export_saved_model
 from kbert.serving.loaded_model import LoadedModel
 
 TEXTS = ["영화 좋다", "", "the movie 가나 " * 9, "가 나 다 (영화)", "좋다!"]
 
 
 @pytest.fixture(scope="module")
-def saved_models(tmp_path_factory):
+def saved_models(exported, tmp_path_factory):
     path = tmp_path_factory.mktemp("serve")
     for name in ("classifier", "tagger"):
-        directory = small_models.KINDS[name](path / name)
-        export_saved_model(str(directory), str(path / "saved_models"))
-    return path / "saved_models"
+        shutil.copytree(exported(name).parent, path / name)
+    return path
 
 
 @pytest.fixture(scope="module")

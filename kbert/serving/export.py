@@ -27,7 +27,6 @@ def export_saved_model(
     name: str | None = None,
     pooling: str = "mean",
     normalize: bool = False,
-    warm_up: bool = False,
 ) -> Path:
     """Export a model as a SavedModel that takes strings.
 
@@ -41,7 +40,6 @@ def export_saved_model(
         name: of this one; by default that of the model's directory.
         pooling: of `embed`: mean of a text's tokens, or cls.
         normalize: scale the vectors of `embed` to the length 1.
-        warm_up: add requests that TensorFlow Serving runs before it takes others.
 
     Raises:
         ValueError: a name that is no plain file name, or weights that a head needs are
@@ -73,10 +71,6 @@ def export_saved_model(
         file.write_text(json.dumps(card, ensure_ascii=False, indent=2) + "\n", "utf-8")
         served.model_card = tf.saved_model.Asset(str(file))
         tf.saved_model.save(served, str(aside), signatures=served.functions())
-        if warm_up:
-            from kbert.serving.warm_up import write_warm_up
-
-            write_warm_up(aside, name, card)
     return version
 
 

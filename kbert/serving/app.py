@@ -228,8 +228,7 @@ class _Server:
         facts.model, facts.version = model.name, model.version
         body = await self._body(request, facts)
         is_large = len(body) > _LARGE_BODY
-        parsed = await _maybe_in_thread(is_large, _parsed, body, model)
-        name, inputs, in_rows = parsed
+        name, inputs, in_rows = await _maybe_in_thread(is_large, _parsed, body, model)
         facts.signature = name
         facts.texts = self._checked_size(inputs)
         outputs = await self._awaited(request, self.batcher.call(model, name, inputs))

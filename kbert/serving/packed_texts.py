@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from kbert.serving.text_windows import ROWS_AT_ONCE, in_turns
-from kbert.text.packer import MultiSegmentPacker
+from kbert.text.preprocessor import BertPreprocessor
 
 
 class PackedTexts(tf.Module):
@@ -17,13 +17,8 @@ class PackedTexts(tf.Module):
     def __init__(self, tokenizer, sequence_length):
         super().__init__()
         self.tokenizer = tokenizer
-        vocabulary = tokenizer.vocabulary
-        self.packer = MultiSegmentPacker(
-            sequence_length,
-            cls_id=vocabulary.cls_id,
-            sep_id=vocabulary.sep_id,
-            pad_id=vocabulary.pad_id,
-        )
+        # Its two steps are called apart: what is cut shows between them.
+        self.preprocessor = BertPreprocessor(tokenizer, sequence_length)
 
     def __call__(self, *texts):
         """Strings (B,), one or two -> the inputs int32 (B, L), and cut bool (B,).
@@ -31,7 +26,7 @@ class PackedTexts(tf.Module):
         L is the batch's longest row: padding that no row needs is not computed.
         """
         segments = tuple(self.tokenizer(text) for text in texts)
-        inputs = self.packer(segments)
+        inputs = self.preprocessor.packer(segments)
         needed = tf.add_n([s.row_lengths() for s in segments]) + 1 + len(segments)
         kept = tf.reduce_sum(inputs["padding_mask"], axis=1)  # (B,)
         longest = tf.maximum(tf.reduce_max(kept), 2)

@@ -24,6 +24,7 @@ class ServedClassifier(tf.Module):
         self.packed_texts = PackedTexts(tokenizer, task.sequence_length)
         self.labels = tf.constant(task.labels, tf.string)  # (C,)
         self.num_outputs = len(task.labels) or 1
+        self.has_several = task.problem_type == "multi_label_classification"
         declared = {
             "single_label_classification": classify,
             "multi_label_classification": classify_several,
@@ -34,8 +35,8 @@ class ServedClassifier(tf.Module):
     def classify(self, *texts):
         """Strings (B,), one or two of them -> the outputs of `signatures.classify`."""
         logits, truncated = self._logits(texts)
-        several = len(self.signatures["classify"].outputs) == 6
-        scores = tf.sigmoid(logits) if several else tf.nn.softmax(logits)  # (B, C)
+        to_scores = tf.sigmoid if self.has_several else tf.nn.softmax
+        scores = to_scores(logits)  # (B, C)
         outputs = {
             "label": tf.gather(self.labels, tf.argmax(scores, axis=1)),
             "score": tf.reduce_max(scores, axis=1),
@@ -43,7 +44,7 @@ class ServedClassifier(tf.Module):
             "labels": tf.repeat(self.labels[None], tf.shape(scores)[0], axis=0),
             "truncated": truncated,
         }
-        return outputs | ({"is_chosen": logits > 0} if several else {})
+        return outputs | ({"is_chosen": logits > 0} if self.has_several else {})
 
     def regress(self, *texts):
         """Strings (B,), one or two of them -> the outputs of `signatures.regress`."""

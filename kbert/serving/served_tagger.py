@@ -80,9 +80,8 @@ class ServedTagger(tf.Module):
     def _logits(self, ids):
         """Logits of each token, from the window in which it has most context."""
         room = self.task.sequence_length - 2
-        stride = self.task.stride or max(1, room // 2)
         lengths = tf.cast(ids.row_lengths(), tf.int32)
-        rows, begin, end = window_spans(lengths, room, stride)
+        rows, begin, end = window_spans(lengths, room, self.task.window_stride)
         inputs, _ = packed_windows(ids, rows, begin, end, self.tokenizer.vocabulary)
         shape = (None, self.num_labels)
         logits = computed(self.apply_model, inputs, logits=shape)["logits"]

@@ -98,6 +98,11 @@ class TokenClassification:
         scheme = recognised([self.labels])
         return [scheme.canonical(label) for label in self.labels]
 
+    @property
+    def window_stride(self) -> int:
+        """Tokens from one window to the next; half of a window's room by default."""
+        return self.stride or max(1, (self.sequence_length - 2) // 2)
+
     def _metrics(self):
         """What `metric` may be; before labels and granularity are known, all."""
         if self.labels and not self.tags_entities:
@@ -195,14 +200,15 @@ class TokenClassification:
         count as wrong.
         """
         examples = [in_units(example, self.granularity) for example in examples]
-        stride = self.stride or max(1, (self.sequence_length - 2) // 2)
         numbers = {tag: i for i, tag in enumerate(self.canonical_labels)}
         if self.tags_entities:  # a foreign model's may have no B-
             numbers = {
                 f"B-{t[2:]}": i for t, i in numbers.items() if t != "O"
             } | numbers
         classes = unit_classes(examples, numbers)
-        return pack_tagged(examples, classes, tokenizer, self.sequence_length, stride)
+        return pack_tagged(
+            examples, classes, tokenizer, self.sequence_length, self.window_stride
+        )
 
     def batch(self, packed: TaggedRows, rows: np.ndarray) -> tuple[dict, ...]:
         """(inputs, targets int32 (B, L), weights float32 (B, L)) of some rows.

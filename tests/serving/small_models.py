@@ -15,18 +15,19 @@ LABELS = ("부정", "neutral", "긍정")
 TAGS = ("O", "B-PS", "I-PS", "B-LC", "I-LC")
 
 
-def backbone() -> kbert.BertBackbone:
-    """2 layers, the same weights each time."""
-    keras.utils.set_random_seed(7)
-    return kbert.BertBackbone(
-        vocabulary_size=len(TOKENS),
-        num_layers=2,
-        num_heads=2,
-        hidden_dim=16,
-        intermediate_dim=32,
-        max_sequence_length=64,
-        initializer_range=0.5,
-    )
+def backbone(seed: int = 7, **arguments) -> kbert.BertBackbone:
+    """2 layers, the same weights each time; `arguments` rule over those here."""
+    keras.utils.set_random_seed(seed)
+    small = {
+        "vocabulary_size": len(TOKENS),
+        "num_layers": 2,
+        "num_heads": 2,
+        "hidden_dim": 16,
+        "intermediate_dim": 32,
+        "max_sequence_length": 64,
+        "initializer_range": 0.5,
+    }
+    return kbert.BertBackbone(**small | arguments)
 
 
 def save(task, path: Path) -> Path:

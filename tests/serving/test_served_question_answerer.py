@@ -4,9 +4,9 @@ import dataclasses
 import random
 import sys
 
-import keras
 import numpy as np
 import pytest
+import small_models
 import tensorflow as tf
 
 import kbert
@@ -35,15 +35,8 @@ SPEC = tf.TensorSpec((None,), tf.string)
 @pytest.fixture(scope="module")
 def parts():
     """A model, its logits spread wide, and its tokenizer."""
-    keras.utils.set_random_seed(7)
-    backbone = kbert.BertBackbone(
-        vocabulary_size=len(TOKENS),
-        num_layers=2,
-        num_heads=2,
-        hidden_dim=16,
-        intermediate_dim=32,
-        max_sequence_length=32,
-        initializer_range=0.7,
+    backbone = small_models.backbone(
+        vocabulary_size=len(TOKENS), max_sequence_length=32, initializer_range=0.7
     )
     return kbert.BertQuestionAnswerer(backbone), kbert.BertTokenizer(TOKENS)
 

@@ -2,9 +2,9 @@
 
 import random
 
-import keras
 import numpy as np
 import pytest
+import small_models
 import tensorflow as tf
 
 import kbert
@@ -49,13 +49,9 @@ def random_texts(count=30):
 
 
 def tagger(labels):
-    keras.utils.set_random_seed(3)
-    backbone = kbert.BertBackbone(
+    backbone = small_models.backbone(
+        seed=3,
         vocabulary_size=len(TOKENS),
-        num_layers=2,
-        num_heads=2,
-        hidden_dim=16,
-        intermediate_dim=32,
         max_sequence_length=16,
         initializer_range=0.9,
     )

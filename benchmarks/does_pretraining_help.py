@@ -100,7 +100,7 @@ def main():
                     seed=seed,
                     overwrite=True,
                 )
-                scores = evaluate(str(model), options.test, batch_size=256)
+                scores = evaluate(str(model), options.test)
                 accuracies.append(100 * scores["accuracy"])
                 seconds = time.perf_counter() - began
                 print(f"{start}, seed {seed}: {accuracies[-1]:.2f} ({seconds:.0f} s)")

@@ -16,7 +16,6 @@ import sys
 
 import sentencepiece
 
-from kbert.tasks.sources import chunked
 from kbert.text.sentencepiece_tokenizer import SentencePieceTokenizer
 
 CHUNK = 4096
@@ -72,7 +71,7 @@ def main():
     tokenizer = SentencePieceTokenizer(options.model, options.vocabulary)
     totals = dict.fromkeys(("lines", "tokens", "ties", "mismatches"), 0)
     lines = itertools.chain.from_iterable(map(lines_of, options.files))
-    for chunk in chunked(lines, CHUNK):
+    while chunk := list(itertools.islice(lines, CHUNK)):
         ids, _, limits = tokenizer.tokenize_with_offsets(chunk)
         rows = zip(
             chunk,

@@ -19,7 +19,7 @@ def refuse_existing(directory: str | Path, overwrite: bool = False) -> Path:
     directory = Path(directory)
     if directory.exists() and not overwrite:
         raise FileExistsError(
-            f"Expected a directory that does not exist yet; {directory} does. Choose "
+            f"Expected a path that does not exist yet; {directory} does. Choose "
             "another or pass --overwrite (overwrite=True)."
         )
     return directory

@@ -12,6 +12,7 @@ from pathlib import Path
 import keras
 
 # Keras finds a class by its registered name: importing the modules registers it.
+from kbert.checkpoints.atomic import refuse_existing
 from kbert.checkpoints.build import CLASSES, head_of
 
 SUFFIX = ".keras"
@@ -42,11 +43,7 @@ def write_keras(model: keras.Model, path: str | Path, overwrite: bool = False) -
     head_of(model)
     if path.suffix != SUFFIX:
         raise ValueError(f"Expected a name that ends in {SUFFIX}; got {path.name}.")
-    if path.is_dir() or (path.exists() and not overwrite):
-        raise FileExistsError(
-            f"Expected a file that does not exist yet; {path} does. Choose another or "
-            "pass --overwrite (overwrite=True)."
-        )
+    refuse_existing(path, overwrite and not path.is_dir())
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.stem}.new-{os.getpid()}{SUFFIX}")
     try:

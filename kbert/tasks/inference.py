@@ -1,7 +1,7 @@
 """From packed examples to batches for training, and from a model to answers."""
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import keras
 import numpy as np
@@ -9,11 +9,14 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from kbert.features import BACKBONE_INPUTS
-from kbert.tasks.packed_rows import shuffled_batches
-from kbert.tasks.sources import chunked
+from kbert.tasks.packed_rows import shuffled_batches, within_budget
 from kbert.tasks.task import Task
 
-_CHUNK = 4096  # examples read and answered at once by `answers`
+TOKEN_BUDGET = 8192  # tokens of a batch, filling counted
+# What is read and held at once by `answers`. It begins small, so that the first answers
+# come early.
+_FIRST_WINDOW, _LAST_WINDOW = 64, 8192  # examples
+_LARGEST_WINDOW = 2_000_000  # characters
 
 
 def bucketed_dataset(
@@ -60,13 +63,19 @@ class Answerer:
         model: what `task.build` made, trained.
         task: its task.
         tokenizer: its tokenizer.
-        batch_size: rows per call of the model.
+        token_budget: tokens of a call of the model, filling counted; a row that is
+            longer is called alone.
+
+    Raises:
+        ValueError: a budget below 1.
     """
 
-    def __init__(self, model, task: Task, tokenizer, batch_size: int = 64):
+    def __init__(self, model, task: Task, tokenizer, token_budget: int = TOKEN_BUDGET):
+        if token_budget < 1:
+            raise ValueError(f"token_budget must be at least 1; got {token_budget}.")
         self.task = task
         self.tokenizer = tokenizer
-        self.batch_size = batch_size
+        self.token_budget = token_budget
         spec = {
             f.name: tf.TensorSpec((None, *f.shape), f.dtype) for f in BACKBONE_INPUTS
         }
@@ -75,22 +84,45 @@ class Answerer:
             lambda inputs: model(inputs, training=False), input_signature=[spec]
         )
 
-    def answers(self, examples: Iterable) -> Iterator[dict]:
-        """One dict for each example, in order; of a stream, little is kept."""
-        for chunk in chunked(examples, _CHUNK):
-            yield from self.decode(self.task.pack(chunk, self.tokenizer))
+    def answers(self, examples: Iterable, bar: tqdm | None = None) -> Iterator[dict]:
+        """One dict for each example, in order; of a stream, little is kept.
+
+        Args:
+            bar: counts the examples; by default there is one for the rows of each
+                window.
+        """
+        for window in windows(examples, self.task):
+            yield from self.answer(window, bar)
+
+    def answer(self, examples: list, bar: tqdm | None = None) -> list[dict]:
+        """The answers for examples that are held at once; see `answers`."""
+        packed = self.task.pack(examples, self.tokenizer)
+        if bar is None:
+            return self.decode(packed)
+        before = bar.n
+
+        def progress(share):
+            bar.update(before + int(share * len(examples)) - bar.n)
+
+        return self.task.decode(self.outputs(packed, progress), packed)
 
     def decode(self, packed) -> list[dict]:
         """The answers for examples that are packed already."""
         return self.task.decode(self.outputs(packed), packed)
 
-    def outputs(self, packed):
-        """The model's outputs in the order of the rows, as `Task.decode` takes them."""
-        rows, order = packed.rows, in_order(packed.rows.lengths, self.batch_size)
+    def outputs(self, packed, progress: Callable[[float], None] | None = None):
+        """The model's outputs in the order of the rows, as `Task.decode` takes them.
+
+        Args:
+            progress: called with the share of the rows that is done, 0 to 1; by default
+                there is a bar.
+        """
+        rows = packed.rows
         per_token = self.task.outputs_per == "token"
-        parts, places = [], []
-        with tqdm(total=len(rows), unit=" rows", disable=None, leave=False) as bar:
-            for batch in order:
+        parts, places, done = [], [], 0
+        hidden = True if progress else None  # None: hidden unless on a terminal
+        with tqdm(total=len(rows), unit=" rows", disable=hidden, leave=False) as bar:
+            for batch in within_budget(rows.lengths, self.token_budget):
                 inputs = rows.batch(batch)
                 # (B, L, …) -> (tokens, …), or (B, …) as it is
                 keep = inputs["padding_mask"] == 1 if per_token else slice(None)
@@ -102,7 +134,10 @@ class Answerer:
                 else:
                     places.append(batch)
                 parts.append(outputs)
+                done += len(batch)
                 bar.update(len(batch))
+                if progress:
+                    progress(done / len(rows))
         places = np.concatenate(places)
 
         def restored(*arrays):
@@ -114,7 +149,9 @@ class Answerer:
         return keras.tree.map_structure(restored, *parts)
 
 
-def answer(model, task: Task, tokenizer, examples, batch_size: int = 64) -> list[dict]:
+def answer(
+    model, task: Task, tokenizer, examples, token_budget: int = TOKEN_BUDGET
+) -> list[dict]:
     """A model's answers to examples, with or without labels.
 
     Args:
@@ -122,21 +159,30 @@ def answer(model, task: Task, tokenizer, examples, batch_size: int = 64) -> list
         task: a `TextClassification`, `TokenClassification` or `QuestionAnswering`.
         tokenizer: the model's tokenizer.
         examples: the task's own, as `task.read` gives them.
-        batch_size: rows per call of the model.
+        token_budget: tokens of a call of the model, filling counted.
 
     Returns: one dict for each example, in order; its fields are the task's.
     """
-    return list(Answerer(model, task, tokenizer, batch_size).answers(examples))
+    return list(Answerer(model, task, tokenizer, token_budget).answers(examples))
+
+
+def windows(examples: Iterable, task: Task) -> Iterator[list]:
+    """What of a stream is held, sorted by length and answered at once.
+
+    64 examples, 128, 256 … to 8,192; fewer where they have 2 million characters. A pure
+    function of the examples: a stream that is read again is cut in the same places.
+    """
+    count, window, characters = _FIRST_WINDOW, [], 0
+    for example in examples:
+        window.append(example)
+        characters += task.num_characters(example)
+        if len(window) == count or characters >= _LARGEST_WINDOW:
+            yield window
+            window, characters = [], 0
+            count = min(2 * count, _LAST_WINDOW)
+    if window:
+        yield window
 
 
 def _kept(tensor, keep):
     return tensor.numpy()[keep]
-
-
-def in_order(lengths: np.ndarray, batch_size: int) -> list[np.ndarray]:
-    """Row numbers of batches of like length; the last batch is smaller.
-
-    lengths [5 2 9], batch_size 2 -> [1 0] [2]
-    """
-    order = np.argsort(lengths, kind="stable")
-    return np.split(order, range(batch_size, len(order), batch_size))

@@ -122,6 +122,26 @@ def pack_rows(preprocessor, columns: list[list[str]], chunk: int = 1024) -> Pack
     )
 
 
+def within_budget(lengths: np.ndarray, token_budget: int) -> Iterator[np.ndarray]:
+    """Row numbers of batches of like length, for a model's answers.
+
+        lengths [9 2 9 3], token_budget 32 -> [1 3] [0 2]: 2 x 8 tokens, 2 x 16
+
+    Args:
+        token_budget: the most tokens of a batch, filling counted; a row that is longer
+            is a batch by itself.
+    """
+    order = np.argsort(lengths, kind="stable")
+    filled = -(-lengths // _ROUND_LENGTH_TO) * _ROUND_LENGTH_TO
+    start = 0
+    while start < len(order):
+        ahead = filled[order[start : start + token_budget]]
+        sizes = ahead * np.arange(1, len(ahead) + 1)  # never falls
+        count = max(1, int(np.searchsorted(sizes, token_budget, "right")))
+        yield order[start : start + count]
+        start += count
+
+
 def shuffled_batches(
     lengths: np.ndarray, batch_size: int, seed: int, epoch: int, window: int = 50
 ) -> Iterator[np.ndarray]:

@@ -125,6 +125,10 @@ class QuestionAnswering:
         """The article, or else the context."""
         return example.title or example.context
 
+    def num_characters(self, example: Question) -> int:
+        """Of the question and its text."""
+        return len(example.question) + len(example.context)
+
     def build(self, backbone):
         """A `BertQuestionAnswerer`."""
         from kbert.models.question_answerer import BertQuestionAnswerer

@@ -5,7 +5,6 @@ one larger than memory works; only `.json`, one array, is read whole.
 """
 
 import csv
-import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,13 +98,6 @@ def fields(
             "with --text-column and --label-column."
         )
     return tuple(values[name] for name in names)
-
-
-def chunked(rows: Iterator, size: int) -> Iterator[list]:
-    """Lists of `size` items, the last one shorter: abcde, 2 -> [ab] [cd] [e]."""
-    rows = iter(rows)
-    while chunk := list(itertools.islice(rows, size)):
-        yield chunk
 
 
 _MISSING = object()

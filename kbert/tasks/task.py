@@ -53,6 +53,9 @@ class Task(Protocol):
     def group(self, example: Any) -> str | None:
         """What must not be torn when examples are held out; None: nothing."""
 
+    def num_characters(self, example: Any) -> int:
+        """Of its texts: what it takes to hold an example, roughly."""
+
     def build(self, backbone: Any) -> Any:
         """The Keras model with this task's head on a `BertBackbone`."""
 

@@ -224,6 +224,10 @@ class TextClassification:
     def group(self, example: TextExample) -> None:
         """Examples may be held out one by one."""
 
+    def num_characters(self, example: TextExample) -> int:
+        """Of all its texts."""
+        return sum(map(len, example.texts))
+
     def build(self, backbone) -> BertTextClassifier:
         """Its outputs are (B, C), or (B, 1) for regression."""
         return BertTextClassifier(backbone, len(self.labels) or 1)

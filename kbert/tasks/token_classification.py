@@ -176,6 +176,10 @@ class TokenClassification:
         """Examples stand alone."""
         return
 
+    def num_characters(self, example: TaggedText) -> int:
+        """Of the text."""
+        return len(example.text)
+
     def build(self, backbone):
         """A `BertTokenClassifier`."""
         from kbert.models.token_classifier import BertTokenClassifier

@@ -4,6 +4,8 @@ import json
 import sys
 from pathlib import Path
 
+from tqdm import tqdm
+
 from kbert.checkpoints.atomic import write_directory
 from kbert.checkpoints.huggingface import read_config
 from kbert.checkpoints.model_directory import load, load_tokenizer, local_path
@@ -20,7 +22,7 @@ def evaluate(
     model: str,
     data: str,
     output: str | None = None,
-    batch_size: int = 64,
+    token_budget: int = 8192,
     encoding: str | None = None,
 ) -> dict[str, float]:
     """Score a fine-tuned model on a labelled file, and write a report.
@@ -31,16 +33,17 @@ def evaluate(
         output: the directory for report.html, scores.json and the predictions; by
             default evaluations/NAME-OF-THE-FILE in the model's directory. What an
             earlier evaluation left there is replaced.
-        batch_size: rows per step.
+        token_budget: tokens computed at once, filling counted.
         encoding: of the file, as cp949; by default UTF-8.
 
     Returns: the scores of the task (0 to 1 unless their name says otherwise) and
         `num_examples`.
     """
-    answerer = load_answerer(model, batch_size, encoding)
+    answerer = load_answerer(model, token_budget, encoding)
     task = answerer.task
     examples = list(task.read(data))
-    answers = list(answerer.answers(examples))
+    with tqdm(total=len(examples), unit=" examples", disable=None, leave=False) as bar:
+        answers = list(answerer.answers(examples, bar))
     scores = scored(task, answers, examples)
     directory = (
         Path(output) if output else local_path(model) / "evaluations" / _stem(data)
@@ -66,14 +69,21 @@ def evaluate(
     return scores
 
 
-def load_answerer(model: str, batch_size: int, encoding: str | None = None) -> Answerer:
-    """A fine-tuned model, ready to answer.
+def load_task(model: str, encoding: str | None = None) -> Task:
+    """What a fine-tuned model was trained for, from its directory.
 
     Raises:
         ValueError: the directory holds a model without one of the tasks' heads.
     """
-    task = task_from_config(read_config(local_path(model)), encoding=encoding)
-    return Answerer(load(model), task, load_tokenizer(model), batch_size)
+    return task_from_config(read_config(local_path(model)), encoding=encoding)
+
+
+def load_answerer(
+    model: str, token_budget: int, encoding: str | None = None
+) -> Answerer:
+    """A fine-tuned model, ready to answer; its errors are those of `load_task`."""
+    task = load_task(model, encoding)
+    return Answerer(load(model), task, load_tokenizer(model), token_budget)
 
 
 def write_evaluation(

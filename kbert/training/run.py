@@ -8,7 +8,6 @@ OUTPUT/             config.json, …           the best model, as any model dire
                     evaluations/dev/         report.html, scores.json, predictions
 """
 
-import json
 import shutil
 import statistics
 from pathlib import Path
@@ -21,6 +20,7 @@ from kbert.tasks.inference import Answerer
 from kbert.tasks.task import scored
 from kbert.training.evaluate import write_evaluation
 from kbert.training.run_facts import versions
+from kbert.training.unfinished import begin_or_resume, write_json
 
 _LEAST_GAIN = 0.05  # of the way from the floor to the best seed: below, it collapsed
 
@@ -51,42 +51,15 @@ class Run:
         self.arguments = arguments
         self.output = Path(arguments["output"])
         self.overwrites = overwrites
-        self.directory = self.output.with_name(self.output.name + ".unfinished")
         self.facts = {
             "arguments": arguments,
             "data": data,
             "versions": versions(),
             "command": command,
         }
-        if self.directory.exists():
-            self._meet(is_resumed)
-        self.directory.mkdir(parents=True, exist_ok=True)
-        _write_json(self.directory / "run.json", self.facts)
-
-    def _meet(self, is_resumed):
-        if not is_resumed and not self.overwrites:
-            raise FileExistsError(
-                f"Expected no unfinished run; there is {self.directory}. Pass --resume "
-                "to go on with it, or --overwrite to start again."
-            )
-        if not is_resumed:
-            shutil.rmtree(self.directory)
-            return
-        file = self.directory / "run.json"
-        if not file.is_file():  # killed before the first word
-            return
-        earlier = json.loads(file.read_text("utf-8"))
-        for part in ("arguments", "data", "versions"):
-            before, now = earlier[part], json.loads(json.dumps(self.facts[part]))
-            other = sorted(k for k in before | now if before.get(k) != now.get(k))
-            if other:
-                raise ValueError(
-                    f"Expected the {part} of the unfinished run in {self.directory}; "
-                    + "; ".join(
-                        f"{k} was {before.get(k)}, is {now.get(k)}" for k in other
-                    )
-                    + ". Go on with the same, or start again with --overwrite."
-                )
+        self.directory = begin_or_resume(
+            self.output, self.facts, is_resumed, overwrites
+        )
 
     def finish(self, trainings: list, examples, tokenizer) -> Path:
         """Writes the output from the best of the trainings; the unfinished run goes."""
@@ -108,7 +81,7 @@ class Run:
             facts["dev"] = evaluation[2]
         with write_directory(self.output, self.overwrites) as aside:
             save(best.model, aside, tokenizer, task.to_config(), overwrite=True)
-            _write_json(aside / "run.json", facts)
+            write_json(aside / "run.json", facts)
             for training in trainings:
                 place = aside if training is best else aside / training.directory.name
                 for name in ("log.csv", "tensorboard"):
@@ -163,11 +136,6 @@ def summary(task, trainings: list, held_out: list) -> dict:
         "collapsed": collapsed,
         "text": "\n".join(lines),
     }
-
-
-def _write_json(path, value):
-    text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
-    path.write_text(text + "\n", "utf-8")
 
 
 def _copy(source, target):

@@ -20,12 +20,18 @@ def versions() -> dict[str, str]:
     return found
 
 
-def data_facts(source: str, num_examples: int) -> dict:
+def data_facts(source: str, num_examples: int | None) -> dict:
     """Where examples came from: path, SHA-256 and size of a file; or a TFDS name."""
     facts = {"source": str(source), "num_examples": num_examples}
     if Path(source).is_file():
         facts |= {"sha256": sha256(source), "bytes": Path(source).stat().st_size}
     return facts
+
+
+def directory_facts(path: Path) -> dict[str, str]:
+    """SHA-256 of each file of a model, by name; directories in it are left out."""
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    return {file.name: sha256(file) for file in files if file.is_file()}
 
 
 def sha256(path: str | Path) -> str:

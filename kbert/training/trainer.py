@@ -87,7 +87,8 @@ class Training:
         self.step = 0
         self._best_weights = None
         self._looks_since_best = 0
-        self._answerer = Answerer(model, task, None, 2 * settings.batch_size)
+        budget = 2 * settings.batch_size * task.sequence_length
+        self._answerer = Answerer(model, task, None, budget)
         self._curve_every = 1
         self._log = TrainingLog(directory)
 

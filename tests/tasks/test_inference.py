@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from kbert.tasks.inference import Answerer, bucketed_dataset, in_order
+from kbert.tasks.inference import Answerer, answer, bucketed_dataset, windows
 from kbert.tasks.packed_rows import join_rows
 
 
@@ -27,6 +27,9 @@ class Echo:
     def decode(self, outputs, packed):
         return outputs
 
+    def num_characters(self, example):
+        return example
+
 
 class FirstAndAll:
     """Two outputs as of a model: each token's id, and the row's first id."""
@@ -44,22 +47,37 @@ LENGTHS = [9, 3, 30, 4, 3, 17, 2]
 
 def test_token_outputs_come_back_in_order_and_without_padding():
     task = Echo("token", LENGTHS)
-    outputs = Answerer(FirstAndAll(True), task, None, 3).decode(task.pack([], None))
+    outputs = Answerer(FirstAndAll(True), task, None, 40).decode(task.pack([], None))
     assert outputs["a"].tolist() == task.rows.token_ids.tolist()
     assert outputs["b"].tolist() == (-task.rows.token_ids).tolist()
 
 
 def test_row_outputs_come_back_in_order():
     task = Echo("row", LENGTHS)
-    outputs = Answerer(FirstAndAll(False), task, None, 3).decode(task.pack([], None))
+    outputs = Answerer(FirstAndAll(False), task, None, 40).decode(task.pack([], None))
     assert outputs.tolist() == list(range(7))
 
 
-def test_a_stream_is_answered_in_pieces(monkeypatch):
-    monkeypatch.setattr("kbert.tasks.inference._CHUNK", 7)
+def test_a_stream_is_answered_in_windows(monkeypatch):
+    monkeypatch.setattr("kbert.tasks.inference._FIRST_WINDOW", 7)
+    monkeypatch.setattr("kbert.tasks.inference._LAST_WINDOW", 7)
     task = Echo("row", LENGTHS)
-    answers = Answerer(FirstAndAll(False), task, None, 3).answers(iter(range(14)))
+    answers = Answerer(FirstAndAll(False), task, None, 40).answers(iter(range(14)))
     assert list(answers) == [*range(7), *range(7)]
+
+
+def test_windows_grow_and_hold_a_bounded_text():
+    task = Echo("row", LENGTHS)
+    sizes = [len(window) for window in windows([1] * 30_000, task)]
+    assert sizes == [64 << i for i in range(8)] + [8192, 30_000 - 16_320 - 8192]
+    long = [1, 2_000_000, 900_000, 900_000, 900_000, 5]
+    assert [*windows(iter(long), task)] == [long[:2], long[2:5], long[5:]]
+    assert list(windows([], task)) == []
+
+
+def test_a_budget_of_nothing():
+    with pytest.raises(ValueError, match="token_budget must be at least 1; got 0"):
+        answer(FirstAndAll(False), Echo("row", LENGTHS), None, [1], token_budget=0)
 
 
 def test_every_row_is_trained_on_and_batches_are_as_long_as_their_rows():
@@ -74,10 +92,3 @@ def test_every_row_is_trained_on_and_batches_are_as_long_as_their_rows():
     again = bucketed_dataset(task, task.pack([], None), 8, epochs=2, seed=1)
     for (_, one, _), (_, two, _) in zip(batches, again.as_numpy_iterator()):
         assert one.tolist() == two.tolist()
-
-
-@pytest.mark.parametrize(
-    "lengths, expected", [([5, 2, 9], [[1, 0], [2]]), ([1], [[0]])]
-)
-def test_in_order(lengths, expected):
-    assert [b.tolist() for b in in_order(np.array(lengths), 2)] == expected

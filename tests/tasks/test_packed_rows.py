@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from kbert.tasks.packed_rows import PackedRows, pack_rows, shuffled_batches
+from kbert.tasks.packed_rows import (
+    PackedRows,
+    pack_rows,
+    shuffled_batches,
+    within_budget,
+)
 from kbert.text.preprocessor import BertPreprocessor
 from kbert.text.tokenizer import BertTokenizer
 
@@ -115,3 +120,28 @@ def test_rows_made_by_hand():
         sequence_length=8,
     )
     assert rows.batch(np.array([1]))["token_ids"].tolist() == [[2, 7, 8, 9, 3, 0, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    "lengths, budget, expected",
+    [
+        ([9, 2, 9, 3], 32, [[1, 3], [0, 2]]),
+        ([9, 2, 9, 3], 31, [[1, 3], [0], [2]]),
+        ([9, 2, 9, 3], 8, [[1], [3], [0], [2]]),
+        ([9, 2, 9, 3], 64, [[1, 3, 0, 2]]),
+        ([], 64, []),
+    ],
+)
+def test_within_budget(lengths, budget, expected):
+    batches = within_budget(np.array(lengths, int), budget)
+    assert [b.tolist() for b in batches] == expected
+
+
+def test_batches_within_a_budget_are_as_large_as_they_can_be():
+    lengths = np.random.default_rng(1).integers(1, 65, 1000)
+    batches = list(within_budget(lengths, 512))
+    assert sorted(np.concatenate(batches)) == list(range(1000))
+    filled = [-(-lengths[b].max() // 8) * 8 for b in batches]
+    assert all(n * len(b) <= 512 for n, b in zip(filled, batches))
+    after = zip(filled[1:], batches)
+    assert all(n * (len(b) + 1) > 512 for n, b in after)

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from kbert.tasks.sources import chunked, fields, read_records, text_lines
+from kbert.tasks.sources import fields, read_records, text_lines
 
 
 def write(path, text, encoding="utf-8"):
@@ -197,8 +197,3 @@ def test_a_missing_column_lists_those_that_are_there():
     )
     with pytest.raises(ValueError, match=message):
         fields(record, ("text", "labels.x"), "a.tsv", 3)
-
-
-def test_chunked():
-    assert list(chunked("abcde", 2)) == [["a", "b"], ["c", "d"], ["e"]]
-    assert list(chunked([], 2)) == []

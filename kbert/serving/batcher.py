@@ -10,8 +10,10 @@ import numpy as np
 
 from kbert.serving.loaded_model import LoadedModel
 from kbert.serving.row_batches import (
+    Share,
     batch_inputs_of,
     joined,
+    length_class,
     row_tokens,
     rows_of,
     taken,
@@ -23,15 +25,17 @@ class Overloaded(RuntimeError):
 
 
 class _Request:
-    """What one caller waits for.
-
-    `rows` are the numbers of its rows that have not been started, the shortest first.
-    """
+    """What one caller waits for; `shares` are its rows that have not been started."""
 
     def __init__(self, inputs, tokens, future):
         self.inputs = inputs
         self.tokens = tokens
-        self.rows = collections.deque(np.argsort(tokens, kind="stable").tolist())
+        self.shares: dict[int, Share] = {}  # by length class
+        for row, count in enumerate(tokens.tolist()):
+            key = length_class(count)
+            if key not in self.shares:
+                self.shares[key] = Share(self, collections.deque(), tokens)
+            self.shares[key].rows.append(row)
         self.results = [None] * len(tokens)
         self.missing = len(tokens)
         self.future = future
@@ -40,11 +44,12 @@ class _Request:
 class Batcher:
     """Runs models for many callers at once, in one asyncio loop.
 
-    The unit is the row, a text: rows of all that wait for the same function of the same
-    model are run together, the requests in turn, while rows x longest stays within the
-    budget of tokens. So a thousand texts are many runs, memory is bounded, and a small
-    request beside them has its turn. A run starts as soon as a thread is free: alone,
-    one does not wait for company; under load, others gather meanwhile.
+    The unit is the row, a text: rows of like length of all that wait for the same
+    function of the same model are run together, the requests in turn, while rows x
+    longest stays within the budget of tokens. So a thousand texts are many runs, memory
+    is bounded, and a small request beside them has its turn. A run starts as soon as a
+    thread is free: alone, one does not wait for company; under load, others gather
+    meanwhile.
 
     Args:
         token_budget: of one run, padding counted; a longer row runs alone.
@@ -66,7 +71,7 @@ class Batcher:
         self.on_batch = on_batch or (lambda *facts: None)
         self._pool = concurrent.futures.ThreadPoolExecutor(threads, "kbert-model")
         self._free = threads
-        # (model, function, scalar inputs) -> requests with rows to start
+        # (model, function, scalar inputs), length class -> shares with rows to start
         self._groups: dict[tuple, collections.deque] = {}
         self._runs: set[asyncio.Task] = set()
 
@@ -93,14 +98,16 @@ class Batcher:
             )
         request = _Request(texts, tokens, asyncio.get_running_loop().create_future())
         key = (model, name, tuple((n, x.tobytes()) for n, x in sorted(scalars.items())))
-        self._groups.setdefault(key, collections.deque()).append(request)
+        for length, share in request.shares.items():
+            self._groups.setdefault((key, length), collections.deque()).append(share)
         self.waiting_rows += len(tokens)
         self._start_runs()
         try:
             results = await request.future
         finally:
-            self.waiting_rows -= len(request.rows)  # of a caller that gave up
-            request.rows.clear()
+            for share in request.shares.values():  # of a caller that gave up
+                self.waiting_rows -= len(share.rows)
+                share.rows.clear()
         return joined(results, signature) if model.is_splittable else results[0]
 
     async def close(self) -> None:
@@ -119,14 +126,13 @@ class Batcher:
     def _next_batch(self):
         """The group that waits longest, and rows of it: [(request, row), …]."""
         while self._groups:
-            key, requests = next(iter(self._groups.items()))
-            batch = taken(
-                requests, self.token_budget, is_alone=not key[0].is_splittable
-            )
+            place, shares = next(iter(self._groups.items()))
+            key, _ = place
+            batch = taken(shares, self.token_budget, is_alone=not key[0].is_splittable)
             # The group goes behind the others, or away if it is empty.
-            del self._groups[key]
-            if requests:
-                self._groups[key] = requests
+            del self._groups[place]
+            if shares:
+                self._groups[place] = shares
             if batch:
                 self.waiting_rows -= len(batch)
                 return key, batch

@@ -1,6 +1,7 @@
 """Requests taken apart into rows, rows put together to answers."""
 
 import collections
+import dataclasses
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from kbert.serving.signatures import WINDOWED, Signature
 # Bytes of UTF-8 behind one token, on the low side: a Korean syllable has three, and
 # WordPiece makes about 1.8 tokens of a Korean word of three syllables and a space.
 BYTES_PER_TOKEN = 4
+SHORTEST_CLASS = 16  # tokens; below, it is not worth a run of its own
 _FILLING = {"O": b"", "i": -1, "f": 0.0, "b": False}
 
 
@@ -42,33 +44,58 @@ def _num_bytes(text):
     return len(text) if isinstance(text, bytes) else 1
 
 
+def length_class(tokens: int) -> int:
+    """Rows of one class are run together: 3 -> 16, 16 -> 16, 17 -> 32, 100 -> 128.
+
+    Texts are of all lengths, and every row costs as much as the longest beside it: of
+    64 movie reviews at random three quarters would be filling, of those of one class a
+    third.
+    """
+    return max(SHORTEST_CLASS, 1 << (tokens - 1).bit_length())
+
+
+@dataclasses.dataclass
+class Share:
+    """Rows of one class that a request has waiting.
+
+    Attributes:
+        request: whose they are.
+        rows: numbers of the rows that have not been started.
+        tokens: of each row of the request, int (B,).
+    """
+
+    request: object
+    rows: collections.deque
+    tokens: np.ndarray
+
+
 def taken(
-    requests: collections.deque, token_budget: int, is_alone: bool = False
+    shares: collections.deque, token_budget: int, is_alone: bool = False
 ) -> list[tuple]:
     """Takes rows from requests in turn while rows x longest fits the budget.
 
-    Requests without rows left are taken out; the last one that was looked at goes
-    behind the others, so that each has its turn.
+    Shares without rows left are taken out; the last one that was looked at goes behind
+    the others, so that each has its turn.
 
     Args:
-        requests: each with `rows`, a deque of row numbers, and `tokens` of each row.
+        shares: `Share`s of one class.
         is_alone: one row is all.
 
     Returns: (request, row) of each row taken; none if nothing waits.
     """
     batch, longest = [], 0
-    while requests:
-        request = requests[0]
-        if not request.rows:
-            requests.popleft()
+    while shares:
+        share = shares[0]
+        if not share.rows:
+            shares.popleft()
             continue
-        tokens = int(request.tokens[request.rows[0]])
+        tokens = int(share.tokens[share.rows[0]])
         fits = max(longest, tokens) * (len(batch) + 1) <= token_budget
         if batch and (is_alone or not fits):
             break
-        batch.append((request, request.rows.popleft()))
+        batch.append((share.request, share.rows.popleft()))
         longest = max(longest, tokens)
-        requests.rotate(-1)
+        shares.rotate(-1)
     return batch
 
 

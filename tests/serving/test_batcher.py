@@ -10,7 +10,14 @@ import pytest
 
 from kbert.serving.batcher import Batcher, Overloaded
 from kbert.serving.loaded_model import LoadedModel
-from kbert.serving.row_batches import joined, row_tokens, rows_of, taken
+from kbert.serving.row_batches import (
+    Share,
+    joined,
+    length_class,
+    row_tokens,
+    rows_of,
+    taken,
+)
 from kbert.serving.signatures import TAG, TEXT, Signature, Tensor
 
 CARD = {"sequence_length": 100}
@@ -190,15 +197,35 @@ def test_rows_of_and_joined_are_reverses():
 
 
 def test_taken_rotates():
-    class Request:
-        def __init__(self, tokens):
-            self.tokens, self.rows = tokens, collections.deque([0, 1])
+    first, second = (
+        Share(name, collections.deque([0, 1]), np.array(tokens))
+        for name, tokens in (("a", [2, 3]), ("b", [2, 9]))
+    )
+    shares = collections.deque([first, second])
+    assert taken(shares, 10) == [("a", 0), ("b", 0), ("a", 1)]
+    assert taken(shares, 10) == [("b", 1)]
+    assert not shares
 
-    first, second = Request([2, 3]), Request([2, 9])
-    requests = collections.deque([first, second])
-    assert taken(requests, 10) == [(first, 0), (second, 0), (first, 1)]
-    assert taken(requests, 10) == [(second, 1)]
-    assert not requests
+
+def test_texts_of_like_length_run_together():
+    texts = [b"x" * n for n in (4, 400, 8, 300, 50, 12)]
+
+    async def main():
+        batcher, model = Batcher(), Echo(0.01)
+        first = asyncio.create_task(batcher.call(model, "echo", {"text": [b"first"]}))
+        await asyncio.sleep(0.002)
+        await many(batcher, model, [[text] for text in texts])
+        await first
+        return [[len(text) for text in call] for call in model.calls[1:]]
+
+    assert run(main()) == [[4, 8, 50, 12], [400, 300]]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "expected"), [(1, 16), (16, 16), (17, 32), (100, 128), (129, 256)]
+)
+def test_length_class(tokens, expected):
+    assert length_class(tokens) == expected
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,8 @@ _HOMES = {
     "kbert.training.evaluate": ("evaluate",),
     "kbert.training.predict": ("predict", "fill_mask"),
     "kbert.serving.export": ("export_saved_model",),
+    "kbert.serving.export_onnx": ("export_onnx",),
+    "kbert.serving.export_litert": ("export_litert",),
     "kbert.serving.server": ("serve",),
     "kbert.serving.demo": ("demo",),
 }

@@ -72,6 +72,8 @@ COMMANDS = (
         "export_saved_model",
         "kbert serve {output}",
     ),
+    Command("export-onnx", "kbert.serving.export_onnx", "export_onnx"),
+    Command("export-litert", "kbert.serving.export_litert", "export_litert"),
     Command("serve", "kbert.serving.server", "serve"),
     Command(
         "demo",

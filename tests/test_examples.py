@@ -127,6 +127,23 @@ def test_answer_questions(place):
     assert "1937" in line_of("07_answer_questions.py", place)
 
 
+def test_onnx_runtime(place, tmp_path):
+    pytest.importorskip("tf2onnx")
+    task = kbert.TextClassification(("나쁘다", "좋다"), sequence_length=32)
+    model = task.build(kbert.load_backbone("kbert_tiny_ko_en"))
+    tokenizer = kbert.load_tokenizer("kbert_tiny_ko_en")
+    kbert.save(model, tmp_path / "films", tokenizer, task.to_config())
+    version = kbert.export_onnx(str(tmp_path / "films"), str(tmp_path / "onnx_models"))
+    texts = ("재미있다!", "정말 시간이 아깝다")
+    path = ROOT / "examples" / "09_onnx_runtime.py"
+    line = last_line([sys.executable, path, version, *texts], place)
+    examples = [task.typed(text, 1) for text in texts]
+    answer = kbert.answer(model, task, tokenizer, examples)[-1]
+    label, score, text = line.split(" ", 2)
+    assert (label, text) == (answer["label"], texts[-1])
+    assert float(score) == pytest.approx(answer["score"], abs=1e-3)
+
+
 @pytest.mark.parametrize(
     "example", sorted(path.name for path in (ROOT / "examples").glob("0[4-7]*.py"))
 )

@@ -218,23 +218,20 @@ def _head_arguments(config, head):
     return {"num_classes": num_classes, "dropout": config.get("classifier_dropout")}
 
 
-def write_model(model: keras.Model, directory: Path, more_config: dict) -> None:
-    """Writes `config.json` and `model.safetensors` into an existing directory.
+def write_config(model: keras.Model, directory: Path, more_config: dict) -> None:
+    """Writes `config.json` into an existing directory.
 
     Args:
-        model: a `BertBackbone` or one of kbert's models with a head. Of models that do
-            not read the pooler, transformers has none, and it is left out.
+        model: a `BertBackbone` or one of kbert's models with a head.
         directory: where to.
-        more_config: fields of `config.json` beside those of the backbone.
+        more_config: fields beside those of the backbone.
 
     Raises:
         ValueError: not a model of kbert, or labels that are not as many as its classes.
-        OSError: the disk is full or may not be written to.
     """
     head = head_of(model)
-    backbone = getattr(model, "backbone", model)
     theirs = {ours: name for name, ours in HUGGINGFACE_CONFIG.items()}
-    fields = backbone.get_config()
+    fields = getattr(model, "backbone", model).get_config()
     activations = {ours: name for name, ours in HUGGINGFACE_ACTIVATIONS.items()}
     activations |= {"gelu_tanh": "gelu_new", "silu": "silu"}
     architectures = {}
@@ -250,6 +247,24 @@ def write_model(model: keras.Model, directory: Path, more_config: dict) -> None:
     }
     text = json.dumps(config, ensure_ascii=False, indent=2)
     (directory / CONFIG).write_text(text + "\n", "utf-8")
+
+
+def write_model(model: keras.Model, directory: Path, more_config: dict) -> None:
+    """Writes `config.json` and `model.safetensors` into an existing directory.
+
+    Args:
+        model: a `BertBackbone` or one of kbert's models with a head. Of models that do
+            not read the pooler, transformers has none, and it is left out.
+        directory: where to.
+        more_config: fields of `config.json` beside those of the backbone.
+
+    Raises:
+        ValueError: not a model of kbert, or labels that are not as many as its classes.
+        OSError: the disk is full or may not be written to.
+    """
+    write_config(model, directory, more_config)
+    head = head_of(model)
+    backbone = getattr(model, "backbone", model)
     rows = huggingface_backbone(backbone.num_layers) + HUGGINGFACE_HEADS[head]
     if head in WITHOUT_POOLER:
         rows = [row for row in rows if not row.ours.startswith("pooler/")]

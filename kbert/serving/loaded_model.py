@@ -9,6 +9,7 @@ import tensorflow_text  # noqa: F401  registers the ops of the text stage
 
 from kbert.serving.model_card import FILE_NAME
 from kbert.serving.signatures import Signature, Tensor, signature_of
+from kbert.serving.warm_up import example_inputs
 
 DEFAULT = "serving_default"
 _KINDS = {"string": "US", "float32": "fiu", "int32": "iu", "bool": "b"}
@@ -117,12 +118,7 @@ class LoadedModel:
             names: of signatures that the card tells of; others are passed over.
         """
         for name in names if self.card else ():
-            texts = {
-                tensor.name: [f"{i}"]
-                for i, tensor in enumerate(self.signatures[name].inputs)
-                if tensor.default is None
-            }
-            self.call(name, texts)
+            self.call(name, example_inputs(self.signatures[name]))
 
 
 def _read(name, function):

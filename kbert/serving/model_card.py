@@ -1,11 +1,10 @@
-"""What a SavedModel says of itself: `assets/model_card.json`."""
+"""What an exported model says of itself: `model_card.json`."""
 
 import json
 from pathlib import Path
 
-import keras
-
 from kbert.checkpoints.build import head_of
+from kbert.serving.servable import Servable
 from kbert.serving.signatures import Signature
 from kbert.training.run_facts import sha256, versions
 
@@ -19,38 +18,28 @@ _TASKS = {
 }
 
 
-def model_card(
-    name: str,
-    model: keras.Model,
-    task,
-    signatures: dict[str, Signature],
-    sequence_length: int,
-    directory: Path,
-) -> dict:
-    """The card of a served model, ready for JSON.
+def model_card(servable: Servable, signatures: dict[str, Signature]) -> dict:
+    """The card of an exported model, ready for JSON.
 
     Scores and data come from the `run.json` that `kbert finetune` leaves in a model's
     directory, and are empty without it. Paths are cut to the names of files: the card
     travels.
 
     Args:
-        name: as it is served.
-        task: of a fine-tuned model, else None.
         signatures: by name; the first is the default.
-        sequence_length: tokens of a row, special ones counted.
-        directory: the model's.
     """
+    model, task = servable.model, servable.task
     backbone = getattr(model, "backbone", model)
-    run = _read_run(directory)
-    weights = directory / "model.safetensors"
+    run = _read_run(servable.directory)
+    weights = servable.directory / "model.safetensors"
     return {
-        "name": name,
+        "name": servable.name,
         "task": _TASKS[head_of(model)],
         "problem_type": getattr(task, "problem_type", None),
         "labels": list(getattr(task, "labels", ())),
         "default_signature": next(iter(signatures)),
         "signatures": {name: s.to_config() for name, s in signatures.items()},
-        "sequence_length": sequence_length,
+        "sequence_length": servable.sequence_length,
         "num_layers": backbone.num_layers,
         "num_heads": backbone.num_heads,
         "hidden_dim": backbone.hidden_dim,

@@ -11,7 +11,8 @@ import safetensors.numpy
 import tensorflow as tf
 
 import kbert
-from kbert.serving.export import export_saved_model, served_name
+from kbert.serving.export import export_saved_model
+from kbert.serving.servable import served_name
 from kbert.tasks.text_classification import TextClassification
 from kbert.training.run_facts import sha256
 

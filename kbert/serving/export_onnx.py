@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import keras
 import numpy as np
+import tensorflow as tf
 
 from kbert.serving.servable import load_servable
 from kbert.serving.tensor_model import TensorModel, export_tensors
@@ -49,15 +51,38 @@ def export_onnx(
 
 
 def _convert(tensor_model: TensorModel, file: Path):
+    """Weights go through the converter as inputs, and are put in afterwards.
+
+    As constants, it would copy those of BERT base to 24 GB, and store a token embedding
+    that is also the vocabulary projection twice.
+    """
+    import onnx
     import tf2onnx
 
-    tf2onnx.convert.from_function(
-        tensor_model.function,
-        input_signature=tensor_model.function.input_signature,
+    variables = {f"weight_{i}": v for i, v in enumerate(tensor_model.model.variables)}
+    specs = [tf.TensorSpec(v.shape, v.dtype, name) for name, v in variables.items()]
+    count = len(tensor_model.specs)
+
+    def call(*arrays):
+        state = list(zip(variables.values(), arrays[count:], strict=True))
+        with keras.StatelessScope(state_mapping=state):
+            return tensor_model.call(*arrays[:count])
+
+    signature = [*tensor_model.specs, *specs]
+    proto, _ = tf2onnx.convert.from_function(
+        tf.function(call, input_signature=signature, autograph=False),
+        input_signature=signature,
         opset=OPSET,
         custom_op_handlers={"Erfc": (_erfc, [])},
-        output_path=str(file),
     )
+    graph = proto.graph
+    used = {name for node in graph.node for name in node.input}
+    for given in [x for x in graph.input if x.name in variables]:
+        graph.input.remove(given)
+        if given.name in used:  # a dropout's seed is not
+            array = keras.ops.convert_to_numpy(variables[given.name])
+            graph.initializer.append(onnx.numpy_helper.from_array(array, given.name))
+    onnx.save(proto, file)
 
 
 def _erfc(graph, node, name, args):

@@ -57,13 +57,15 @@ class TensorModel(tf.Module):
         servable: the model with its task.
 
     Attributes:
+        model: the Keras model.
         signature: names, types and axes of inputs and outputs.
-        function: a `tf.function`; it takes the inputs by name and gives a dict.
+        specs: a `tf.TensorSpec` for each input.
+        function: `call` as a `tf.function`.
     """
 
     def __init__(self, servable: Servable):
         super().__init__(name="tensor_model")
-        model = servable.model
+        self.model = model = servable.model
         head = head_of(model)
         features = BACKBONE_INPUTS
         if head == "pretrainer":
@@ -75,14 +77,16 @@ class TensorModel(tf.Module):
         )
         self.signature = Signature("tensors", inputs, _OUTPUTS[head])
         self.weights = [variable.value for variable in model.variables]
-        names = [tensor.name for tensor in inputs]
-        specs = [tf.TensorSpec((None, None), t.dtype, t.name) for t in inputs]
+        self.specs = [tf.TensorSpec((None, None), t.dtype, t.name) for t in inputs]
+        self.function = tf.function(
+            self.call, input_signature=self.specs, autograph=False
+        )
 
-        def call(*arrays):
-            outputs = model(dict(zip(names, arrays, strict=True)), training=False)
-            return outputs if isinstance(outputs, dict) else {"logits": outputs}
-
-        self.function = tf.function(call, input_signature=specs, autograph=False)
+    def call(self, *arrays):
+        """Inputs in the signature's order -> outputs by name."""
+        names = (tensor.name for tensor in self.signature.inputs)
+        outputs = self.model(dict(zip(names, arrays, strict=True)), training=False)
+        return outputs if isinstance(outputs, dict) else {"logits": outputs}
 
 
 def export_tensors(

@@ -4,20 +4,21 @@ import asyncio
 import collections
 import concurrent.futures
 import time
+import weakref
 from collections.abc import Callable
 
 import numpy as np
 
 from kbert.serving.loaded_model import LoadedModel
 from kbert.serving.row_batches import (
-    Share,
+    WaitingRows,
     batch_inputs_of,
     joined,
-    length_class,
     row_tokens,
     rows_of,
-    taken,
+    runs_of,
 )
+from kbert.serving.run_cost import RunCost
 
 
 class Overloaded(RuntimeError):
@@ -25,17 +26,11 @@ class Overloaded(RuntimeError):
 
 
 class _Request:
-    """What one caller waits for; `shares` are its rows that have not been started."""
+    """What one caller waits for."""
 
     def __init__(self, inputs, tokens, future):
         self.inputs = inputs
         self.tokens = tokens
-        self.shares: dict[int, Share] = {}  # by length class
-        for row, count in enumerate(tokens.tolist()):
-            key = length_class(count)
-            if key not in self.shares:
-                self.shares[key] = Share(self, collections.deque(), tokens)
-            self.shares[key].rows.append(row)
         self.results = [None] * len(tokens)
         self.missing = len(tokens)
         self.future = future
@@ -71,8 +66,11 @@ class Batcher:
         self.on_batch = on_batch or (lambda *facts: None)
         self._pool = concurrent.futures.ThreadPoolExecutor(threads, "kbert-model")
         self._free = threads
-        # (model, function, scalar inputs), length class -> shares with rows to start
-        self._groups: dict[tuple, collections.deque] = {}
+        # (model, function, scalar inputs) -> rows to start
+        self._groups: dict[tuple, WaitingRows] = {}
+        self._planned = collections.deque()  # (key, rows) of runs to start next
+        # model -> function -> what its runs cost; forgotten with the model
+        self._costs: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
         self._runs: set[asyncio.Task] = set()
 
     async def call(
@@ -98,16 +96,14 @@ class Batcher:
             )
         request = _Request(texts, tokens, asyncio.get_running_loop().create_future())
         key = (model, name, tuple((n, x.tobytes()) for n, x in sorted(scalars.items())))
-        for length, share in request.shares.items():
-            self._groups.setdefault((key, length), collections.deque()).append(share)
+        self._groups.setdefault(key, WaitingRows()).add(request)
         self.waiting_rows += len(tokens)
         self._start_runs()
         try:
             results = await request.future
         finally:
-            for share in request.shares.values():  # of a caller that gave up
-                self.waiting_rows -= len(share.rows)
-                share.rows.clear()
+            if request.missing and key in self._groups:  # a caller gave up
+                self.waiting_rows -= self._groups[key].drop(request)
         return joined(results, signature) if model.is_splittable else results[0]
 
     async def close(self) -> None:
@@ -117,26 +113,35 @@ class Batcher:
         self._pool.shutdown()
 
     def _start_runs(self):
-        while self._free and (batch := self._next_batch()):
+        while self._free and (run := self._next_run()):
             self._free -= 1
-            run = asyncio.get_running_loop().create_task(self._run(*batch))
-            self._runs.add(run)
-            run.add_done_callback(self._runs.discard)
+            task = asyncio.get_running_loop().create_task(self._run(*run))
+            self._runs.add(task)
+            task.add_done_callback(self._runs.discard)
 
-    def _next_batch(self):
-        """The group that waits longest, and rows of it: [(request, row), …]."""
-        while self._groups:
-            place, shares = next(iter(self._groups.items()))
-            key, _ = place
-            batch = taken(shares, self.token_budget, is_alone=not key[0].is_splittable)
-            # The group goes behind the others, or away if it is empty.
-            del self._groups[place]
-            if shares:
-                self._groups[place] = shares
-            if batch:
-                self.waiting_rows -= len(batch)
-                return key, batch
-        return None
+    def _next_run(self):
+        """What is to be run next: a key and rows, (request, row) of each; or None.
+
+        The group that waits longest has its turn: rows within the budget, in one run or
+        in several of like length, one after the other. Then it goes behind the others.
+        """
+        while self._groups and not self._planned:
+            key, waiting = next(iter(self._groups.items()))
+            rows = waiting.take(self.token_budget, not key[0].is_splittable)
+            del self._groups[key]
+            if waiting:
+                self._groups[key] = waiting
+            if rows:
+                self.waiting_rows -= len(rows)
+                tokens = np.array([request.tokens[row] for request, row in rows])
+                start = self._cost(key).tokens_of_a_start
+                runs = runs_of(tokens, self.token_budget, start)
+                self._planned += [(key, [rows[i] for i in run]) for run in runs]
+        return self._planned.popleft() if self._planned else None
+
+    def _cost(self, key) -> RunCost:
+        model, name, _ = key
+        return self._costs.setdefault(model, {}).setdefault(name, RunCost())
 
     async def _run(self, key, batch):
         try:
@@ -179,6 +184,7 @@ class Batcher:
         results = await loop.run_in_executor(self._pool, call, key, inputs)
         used, padded = sum(tokens), max(tokens) * len(tokens)
         seconds = time.perf_counter() - start
+        self._cost(key).add(int(padded), seconds)
         self.on_batch(len(batch), int(used), int(padded - used), seconds)
         return results
 

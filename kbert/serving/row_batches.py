@@ -1,7 +1,7 @@
 """Requests taken apart into rows, rows put together to answers."""
 
-import collections
-import dataclasses
+import itertools
+import operator
 
 import numpy as np
 
@@ -10,7 +10,8 @@ from kbert.serving.signatures import WINDOWED, Signature
 # Bytes of UTF-8 behind one token, on the low side: a Korean syllable has three, and
 # WordPiece makes about 1.8 tokens of a Korean word of three syllables and a space.
 BYTES_PER_TOKEN = 4
-SHORTEST_CLASS = 16  # tokens; below, it is not worth a run of its own
+_ROUND_LENGTH_TO = 8  # tokens; fewer lengths to choose among
+_AT_ONCE = 256  # rows of one turn
 _FILLING = {"O": b"", "i": -1, "f": 0.0, "b": False}
 
 
@@ -44,59 +45,108 @@ def _num_bytes(text):
     return len(text) if isinstance(text, bytes) else 1
 
 
-def length_class(tokens: int) -> int:
-    """Rows of one class are run together: 3 -> 16, 16 -> 16, 17 -> 32, 100 -> 128.
+class WaitingRows:
+    """Rows that wait for the same function, in the order in which they have their turn.
 
-    Texts are of all lengths, and every row costs as much as the longest beside it: of
-    64 movie reviews at random three quarters would be filling, of those of one class a
-    third.
-    """
-    return max(SHORTEST_CLASS, 1 << (tokens - 1).bit_length())
-
-
-@dataclasses.dataclass
-class Share:
-    """Rows of one class that a request has waiting.
-
-    Attributes:
-        request: whose they are.
-        rows: numbers of the rows that have not been started.
-        tokens: of each row of the request, int (B,).
+    The rows of a request have one turn after the other, the first of them the next: so
+    a request of one text need not wait for all of one of a thousand that came before.
     """
 
-    request: object
-    rows: collections.deque
-    tokens: np.ndarray
+    def __init__(self):
+        self._rows = []  # (turn, number, request, row), in this order
+        self._turn = 0
+        self._numbers = itertools.count()
+
+    def __len__(self):
+        return len(self._rows)
+
+    def add(self, request) -> None:
+        """All rows of a request, which has `tokens`, int (B,)."""
+        self._rows += [
+            (self._turn + 1 + row, next(self._numbers), request, row)
+            for row in range(len(request.tokens))
+        ]
+        self._rows.sort(key=operator.itemgetter(0, 1))
+
+    def take(self, token_budget: int, is_alone: bool = False) -> list[tuple]:
+        """The rows whose turn it is, as long as their tokens stay within the budget.
+
+        Args:
+            is_alone: one row is all.
+
+        Returns: (request, row) of each, at least one if any waits.
+        """
+        most = 1 if is_alone else _AT_ONCE
+        ahead = self._rows[:most]
+        tokens = [int(request.tokens[row]) for _, _, request, row in ahead]
+        count = sum(total <= token_budget for total in itertools.accumulate(tokens))
+        taken = ahead[: max(1, count)]
+        del self._rows[: len(taken)]
+        if taken:
+            self._turn = taken[-1][0]
+        return [entry[2:] for entry in taken]
+
+    def drop(self, request) -> int:
+        """Takes a request's rows out; gives their number."""
+        before = len(self._rows)
+        self._rows = [entry for entry in self._rows if entry[2] is not request]
+        return before - len(self._rows)
 
 
-def taken(
-    shares: collections.deque, token_budget: int, is_alone: bool = False
-) -> list[tuple]:
-    """Takes rows from requests in turn while rows x longest fits the budget.
+def runs_of(
+    tokens: np.ndarray, token_budget: int, tokens_of_a_start: float
+) -> list[list[int]]:
+    """Rows put into runs of like length; the first row is in the first run.
 
-    Shares without rows left are taken out; the last one that was looked at goes behind
-    the others, so that each has its turn.
+        tokens [20, 90, 22, 21, 24], 4096, 64 -> [0, 2, 3, 4] [1]: filling four rows up
+            to 90 would cost more than another run
+        tokens [20, 80], 4096, 64 -> [0, 1]
+
+    Texts are of all lengths, and each row costs as much as the longest beside it: of 64
+    movie reviews at random three quarters would be filling.
 
     Args:
-        shares: `Share`s of one class.
-        is_alone: one row is all.
-
-    Returns: (request, row) of each row taken; none if nothing waits.
+        tokens: int (N,) of each row.
+        token_budget: rows x longest stay within it, if it is more than one row.
+        tokens_of_a_start: what starting a run costs.
     """
-    batch, longest = [], 0
-    while shares:
-        share = shares[0]
-        if not share.rows:
-            shares.popleft()
-            continue
-        tokens = int(share.tokens[share.rows[0]])
-        fits = max(longest, tokens) * (len(batch) + 1) <= token_budget
-        if batch and (is_alone or not fits):
-            break
-        batch.append((share.request, share.rows.popleft()))
-        longest = max(longest, tokens)
-        shares.rotate(-1)
-    return batch
+    lengths = -(-tokens // _ROUND_LENGTH_TO) * _ROUND_LENGTH_TO
+    runs = []
+    for shortest, longest in best_runs(lengths, tokens_of_a_start):
+        rows = np.flatnonzero((shortest <= lengths) & (lengths <= longest))
+        most = max(1, token_budget // int(tokens[rows].max()))
+        runs += np.split(rows, range(most, len(rows), most))
+    return sorted((rows.tolist() for rows in runs), key=operator.itemgetter(0))
+
+
+def best_runs(lengths: np.ndarray, tokens_of_a_start: float) -> list[tuple[int, int]]:
+    """(shortest, longest) of each run, so that all runs cost the least together.
+
+    lengths [16, 16, 16, 96], 64 -> (96, 96) (16, 16); [16, 72], 64 -> (16, 72)
+
+    A run costs rows x longest, and what starting it costs. Dynamic programming over the
+    lengths that there are.
+    """
+    distinct, counts = np.unique(lengths, return_counts=True)
+    distinct, rows_before = distinct.tolist(), [0, *np.cumsum(counts).tolist()]
+    costs, starts = [0], []
+    for stop, longest in enumerate(distinct, 1):
+        cost, start = min(
+            (
+                costs[start]
+                + tokens_of_a_start
+                + longest * (rows_before[stop] - rows_before[start]),
+                start,
+            )
+            for start in range(stop)
+        )
+        costs.append(cost)
+        starts.append(start)
+    runs, stop = [], len(distinct)
+    while stop:
+        runs.append((distinct[starts[stop - 1]], distinct[stop - 1]))
+        stop = starts[stop - 1]
+    return runs
 
 
 def rows_of(outputs: dict[str, np.ndarray], signature: Signature) -> list[dict]:

@@ -1,7 +1,7 @@
 """Rows of many callers run together and come back to each as if alone."""
 
 import asyncio
-import collections
+import itertools
 import random
 import time
 
@@ -11,13 +11,14 @@ import pytest
 from kbert.serving.batcher import Batcher, Overloaded
 from kbert.serving.loaded_model import LoadedModel
 from kbert.serving.row_batches import (
-    Share,
+    WaitingRows,
+    best_runs,
     joined,
-    length_class,
     row_tokens,
     rows_of,
-    taken,
+    runs_of,
 )
+from kbert.serving.run_cost import RunCost
 from kbert.serving.signatures import TAG, TEXT, Signature, Tensor
 
 CARD = {"sequence_length": 100}
@@ -196,19 +197,89 @@ def test_rows_of_and_joined_are_reverses():
     assert joined(rows[1:], TAG)["types"].tolist() == [[b"PS"]]
 
 
-def test_taken_rotates():
-    first, second = (
-        Share(name, collections.deque([0, 1]), np.array(tokens))
-        for name, tokens in (("a", [2, 3]), ("b", [2, 9]))
-    )
-    shares = collections.deque([first, second])
-    assert taken(shares, 10) == [("a", 0), ("b", 0), ("a", 1)]
-    assert taken(shares, 10) == [("b", 1)]
-    assert not shares
+class Tokens:
+    """A request that is known by its rows' lengths alone."""
+
+    def __init__(self, *tokens):
+        self.tokens = np.array(tokens)
+
+
+def test_requests_have_their_turns():
+    big, small, waiting = Tokens(*[9] * 100), Tokens(9, 9), WaitingRows()
+    waiting.add(big)
+    assert waiting.take(27) == [(big, 0), (big, 1), (big, 2)]
+    waiting.add(small)
+    assert waiting.take(27) == [(big, 3), (small, 0), (big, 4)]
+    assert waiting.take(27, is_alone=True) == [(small, 1)]
+    assert len(waiting) == 95
+    assert waiting.drop(big) == 95
+    assert waiting.take(27) == []
+
+
+def test_nobody_waits_for_ever():
+    """A big request, and as many small ones as are answered meanwhile."""
+    big, waiting = Tokens(*[9] * 5), WaitingRows()
+    waiting.add(big)
+    for _ in range(10):
+        waiting.add(Tokens(9))
+    seen = []
+    for _ in range(60):
+        taken = waiting.take(9)
+        seen += [request for request, _ in taken]
+        waiting.add(Tokens(9))
+    assert seen.count(big) == 5
+
+
+@pytest.mark.parametrize(
+    ("tokens", "budget", "expected"),
+    [
+        ([20, 90, 22, 21, 24], 4096, [[0, 2, 3, 4], [1]]),
+        ([90, 20, 21, 22, 23, 24], 4096, [[0], [1, 2, 3, 4, 5]]),
+        ([20, 80], 4096, [[0, 1]]),
+        ([20, 80], 100, [[0], [1]]),
+        ([8, 8, 8, 8], 16, [[0, 1], [2, 3]]),
+        ([9, 9, 9], 27, [[0, 1, 2]]),
+        ([500], 16, [[0]]),
+    ],
+)
+def test_runs_of(tokens, budget, expected):
+    assert runs_of(np.array(tokens), budget, 64) == expected
+
+
+def test_best_runs_cost_the_least():
+    """Against every way to cut the sorted lengths."""
+    generator = np.random.default_rng(0)
+
+    def cost(runs, lengths):
+        sizes = [np.sum((low <= lengths) & (lengths <= high)) for low, high in runs]
+        return sum(64 + n * high for n, (_, high) in zip(sizes, runs, strict=True))
+
+    for _ in range(200):
+        lengths = 8 * generator.integers(1, 17, generator.integers(1, 20))
+        distinct = np.unique(lengths).tolist()
+        found = best_runs(lengths, 64)
+        assert sorted(found) == sorted(set(found))
+        assert sum(np.sum((a <= lengths) & (lengths <= b)) for a, b in found) == len(
+            lengths
+        )
+        cuts = range(1, len(distinct))
+        least = min(
+            cost(
+                [
+                    (distinct[a], distinct[b - 1])
+                    for a, b in itertools.pairwise([0, *chosen, len(distinct)])
+                ],
+                lengths,
+            )
+            for chosen in itertools.chain.from_iterable(
+                itertools.combinations(cuts, n) for n in range(min(len(cuts), 4) + 1)
+            )
+        )
+        assert cost(found, lengths) <= least
 
 
 def test_texts_of_like_length_run_together():
-    texts = [b"x" * n for n in (4, 400, 8, 300, 50, 12)]
+    texts = [b"x" * n for n in (4, 400, 8, 300, 50, 12)] * 8
 
     async def main():
         batcher, model = Batcher(), Echo(0.01)
@@ -216,16 +287,25 @@ def test_texts_of_like_length_run_together():
         await asyncio.sleep(0.002)
         await many(batcher, model, [[text] for text in texts])
         await first
-        return [[len(text) for text in call] for call in model.calls[1:]]
+        return [sorted({len(text) for text in call}) for call in model.calls[1:]]
 
-    assert run(main()) == [[4, 8, 50, 12], [400, 300]]
+    assert run(main()) == [[4, 8, 12, 50], [300, 400]]
 
 
-@pytest.mark.parametrize(
-    ("tokens", "expected"), [(1, 16), (16, 16), (17, 32), (100, 128), (129, 256)]
-)
-def test_length_class(tokens, expected):
-    assert length_class(tokens) == expected
+@pytest.mark.parametrize(("start", "each"), [(3e-3, 1e-5), (5e-3, 5e-4), (1e-3, 1e-6)])
+def test_what_a_run_costs_is_learned(start, each):
+    generator, cost = np.random.default_rng(0), RunCost()
+    assert cost.tokens_of_a_start == 256
+    for tokens in generator.integers(10, 4000, 200).tolist():
+        cost.add(tokens, (start + each * tokens) * generator.uniform(0.98, 1.02))
+    assert cost.tokens_of_a_start == pytest.approx(start / each, rel=0.5)
+
+
+def test_runs_that_are_all_alike_teach_nothing():
+    cost = RunCost()
+    for seconds in (0.01, 0.02) * 20:
+        cost.add(100, seconds)
+    assert cost.tokens_of_a_start == 256
 
 
 @pytest.mark.parametrize(

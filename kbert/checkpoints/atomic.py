@@ -10,19 +10,24 @@ from pathlib import Path
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
 
-def refuse_existing(directory: str | Path, overwrite: bool = False) -> Path:
+def refuse_existing(
+    path: str | Path, overwrite: bool = False, kind: str = "directory"
+) -> Path:
     """Asked before long work, so that it is not done in vain.
 
+    Args:
+        kind: what is to be written there, for the error.
+
     Raises:
-        FileExistsError: the directory exists and may not be overwritten.
+        FileExistsError: the path exists and may not be overwritten.
     """
-    directory = Path(directory)
-    if directory.exists() and not overwrite:
+    path = Path(path)
+    if path.exists() and not overwrite:
         raise FileExistsError(
-            f"Expected a path that does not exist yet; {directory} does. Choose "
+            f"Expected a {kind} that does not exist yet; {path} does. Choose "
             "another or pass --overwrite (overwrite=True)."
         )
-    return directory
+    return path
 
 
 @contextlib.contextmanager

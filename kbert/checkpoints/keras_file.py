@@ -43,7 +43,7 @@ def write_keras(model: keras.Model, path: str | Path, overwrite: bool = False) -
     head_of(model)
     if path.suffix != SUFFIX:
         raise ValueError(f"Expected a name that ends in {SUFFIX}; got {path.name}.")
-    refuse_existing(path, overwrite and not path.is_dir())
+    refuse_existing(path, overwrite and not path.is_dir(), kind="file")
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.stem}.new-{os.getpid()}{SUFFIX}")
     try:

@@ -10,6 +10,7 @@ import tensorflow_text  # noqa: F401  registers the ops of the text stage
 from kbert.serving.model_card import FILE_NAME
 from kbert.serving.signatures import Signature, Tensor, signature_of
 from kbert.serving.warm_up import example_inputs
+from kbert.text.files import whole_characters
 
 DEFAULT = "serving_default"
 _KINDS = {"string": "US", "float32": "fiu", "int32": "iu", "bool": "b"}
@@ -175,14 +176,7 @@ def _shown(value):
 
 
 def _as_utf8(text):
-    """Halves of surrogate pairs, as JSON may have them, become U+FFFD."""
-    if isinstance(text, bytes):
-        return text
-    try:
-        return text.encode("utf-8")
-    except UnicodeEncodeError:
-        halves = text.encode("utf-16", "surrogatepass")
-        return halves.decode("utf-16", "replace").encode("utf-8")
+    return text if isinstance(text, bytes) else whole_characters(text).encode("utf-8")
 
 
 def _reason(error):

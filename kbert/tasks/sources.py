@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kbert.tasks.tfds_source import is_tfds, read_tfds
-from kbert.text.files import decode_line, reads_as, undecodable
+from kbert.text.files import decode_line, reads_as, undecodable, whole_characters
 
 FORMATS = ".tsv and .txt (tab-separated), .csv, .jsonl, .json, or tfds:NAME:SPLIT"
 
@@ -75,6 +75,17 @@ def text_lines(path: str | Path, encoding: str = "utf-8") -> Iterator[str]:
     """
     for line in _lines(path, encoding):
         yield line.rstrip("\r\n")
+
+
+def parsed_json(text: str):
+    """`json.loads`, with halves of surrogate pairs as U+FFFD: {"a": "\\ud83d"} -> "�".
+
+    Texts from the web have such halves, where one was cut; no tokenizer takes them.
+    """
+    value = json.loads(text)
+    if "\\ud" in text.lower():  # as they can only be spelled
+        value = json.loads(whole_characters(json.dumps(value, ensure_ascii=False)))
+    return value
 
 
 def fields(
@@ -221,7 +232,7 @@ def _read_jsonl(lines, path):
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
+            record = parsed_json(line)
         except ValueError as error:
             raise ValueError(
                 f"Expected one JSON object a line; {path}, line {number}: {error}."
@@ -239,7 +250,7 @@ def _read_json(lines, path):
     if not text.strip():
         return
     try:
-        records = json.loads(text)
+        records = parsed_json(text)
     except ValueError as error:
         raise ValueError(
             f"Expected a JSON array of objects; {path}: {error}. One object a line is "

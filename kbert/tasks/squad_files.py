@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from kbert.tasks.sources import read_records, text_lines
+from kbert.tasks.sources import parsed_json, read_records, text_lines
 from kbert.tasks.tfds_source import is_tfds
 
 
@@ -90,7 +90,7 @@ def _unique(records, source, is_labelled):
 def _json_records(path, encoding):
     """(place, number, flat record) of a `.json` file."""
     try:
-        items = json.loads("\n".join(text_lines(path, encoding)))
+        items = parsed_json("\n".join(text_lines(path, encoding)))
     except json.JSONDecodeError as error:
         raise ValueError(
             f"Expected JSON in the layout of SQuAD; {path}: {error}. A file of one "

@@ -33,6 +33,19 @@ def text_files(paths: str | Path | Iterable) -> list[Path]:
     return files
 
 
+def whole_characters(text: str) -> str:
+    """Halves of surrogate pairs become U+FFFD: no UTF-8 has them, but JSON may.
+
+    "a\\ud83d b" as JSON spells it -> "a� b"; the length stays
+    """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        halves = text.encode("utf-16", "surrogatepass")
+        return halves.decode("utf-16", "replace")
+    return text
+
+
 def utf8_lines(file: str | Path) -> Iterator[str]:
     """The lines of a file, stripped of white space; a byte order mark is dropped.
 

@@ -60,7 +60,7 @@ def predict(
             raise ValueError("Expected --output FILE with --resume and --overwrite.")
         answerer = load_answerer(model, token_budget, encoding)
         return _printed(answerer, _examples(answerer.task, data))
-    refuse_existing(output, overwrite)
+    refuse_existing(output, overwrite, kind="file")
     task = load_task(model, encoding)
     count = None if data == "-" else _count(task, data)
     facts = {

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from kbert.tasks.sources import fields, read_records, text_lines
+from kbert.tasks.sources import fields, parsed_json, read_records, text_lines
 
 
 def write(path, text, encoding="utf-8"):
@@ -197,3 +197,22 @@ def test_a_missing_column_lists_those_that_are_there():
     )
     with pytest.raises(ValueError, match=message):
         fields(record, ("text", "labels.x"), "a.tsv", 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (r'{"a": "x\ud83dy", "b": ["\uDE00"]}', {"a": "x\ufffdy", "b": ["\ufffd"]}),
+        (r'{"a": "\ud83d\ude00", "n": 1.5}', {"a": "😀", "n": 1.5}),
+        (r'{"a": "\\ud83d"}', {"a": r"\ud83d"}),
+        ('{"a": "가 �"}', {"a": "가 �"}),
+    ],
+)
+def test_halves_of_surrogate_pairs(text, expected):
+    assert parsed_json(text) == expected
+
+
+def test_a_half_in_a_file(tmp_path):
+    file = tmp_path / "a.jsonl"
+    file.write_text('{"text": "a\\ud800b"}\n', "utf-8")
+    assert list(read_records(file)) == [{"text": "a\ufffdb"}]

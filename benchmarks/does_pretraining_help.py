@@ -41,7 +41,7 @@ def baseline_accuracy(train, test, text_column, label_column):
         from sklearn.pipeline import make_pipeline
     except ImportError:
         return None
-    from kbert.tasks.sources import fields, read_records
+    from kbert.tasks.data.records import fields, read_records
 
     def columns(path):
         names = (text_column, label_column)

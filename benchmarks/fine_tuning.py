@@ -166,8 +166,8 @@ def baseline(dataset, train, test):
 
 def plan(dataset):
     """The task that `finetune` would read the files with."""
-    from kbert.tasks.benchmarks import benchmark
-    from kbert.tasks.catalogue import new_task
+    from kbert.registry import new_task
+    from kbert.tasks.data.known_datasets import benchmark
 
     settings = dataset.settings
     known = benchmark(settings["preset"]) if "preset" in settings else None

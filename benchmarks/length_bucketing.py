@@ -52,8 +52,8 @@ def main():
     import numpy as np
 
     import kbert
-    from kbert.tasks.inference import dataset_of
-    from kbert.tasks.packed_rows import shuffled_batches
+    from kbert.tasks.answerer import dataset_of
+    from kbert.tasks.rows.packed_rows import shuffled_batches
 
     task = kbert.TextClassification(
         text_columns=tuple(options.text_column),

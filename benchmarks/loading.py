@@ -20,7 +20,7 @@ from pathlib import Path
 PROGRAM = """
 import json, resource, sys, time
 import tensorflow as tf
-from kbert.checkpoints.model_directory import load
+from kbert.checkpoints.load_and_save import load
 
 def resident():
     with open("/proc/self/status") as status:

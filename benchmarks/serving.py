@@ -71,7 +71,7 @@ class PipelineModel:
     def __init__(self, path):
         from transformers import pipeline
 
-        from kbert.serving.signatures import classify
+        from kbert.signatures import classify
 
         self.name, self.version = path.name, 1
         self.card = {"sequence_length": LENGTH}
@@ -125,7 +125,7 @@ class PipelineStore:
 def serve_pipeline(directory, port):
     import uvicorn
 
-    from kbert.serving.app import create_app
+    from kbert.server.app import create_app
 
     app = create_app(PipelineStore(directory))
     uvicorn.run(app, port=port, log_level="error", access_log=False)

@@ -36,7 +36,7 @@ def make_requests(directory, texts, count):
     """Requests to all functions of all models, and what they are to be answered."""
     import numpy as np
 
-    from kbert.serving.loaded_model import LoadedModel
+    from kbert.server.loaded_model import LoadedModel
 
     generator = random.Random(0)
     models = [LoadedModel(version) for version in sorted(directory.glob("*/1"))]

@@ -14,7 +14,7 @@ import sys
 import time
 
 import kbert
-from kbert.text.files import text_files, utf8_lines
+from kbert.disk.text_lines import text_files, utf8_lines
 from kbert.text.reference_tokenizer import ReferenceTokenizer
 from kbert.text.vocabulary import SPECIAL_TOKENS
 from kbert.text.word_counts import count_words

@@ -13,9 +13,9 @@ import keras
 import tensorflow as tf
 
 import kbert
+from kbert.commands.pretrain import BatchRange, compile_pretrainer
 from kbert.pretraining.corpus import documents
 from kbert.pretraining.token_store import build_token_store
-from kbert.training.pretrain import BatchRange, compile_pretrainer
 
 text, work = Path(sys.argv[1]), Path(sys.argv[2])
 steps = int(sys.argv[3]) if len(sys.argv) > 3 else 1000

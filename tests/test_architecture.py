@@ -8,12 +8,14 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "kbert"
 ROWS = (
-    ("config", "features"),
+    ("config", "features", "signatures", "disk", "registry"),
     ("text", "layers", "metrics"),
     ("models",),
     ("checkpoints", "pretraining", "tasks"),
-    ("training",),
-    ("serving",),
+    ("diagnosis", "training"),
+    ("reports",),
+    ("export", "server"),
+    ("commands",),
     ("__init__",),  # the public names
     ("cli",),
     ("__main__",),

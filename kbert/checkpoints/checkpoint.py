@@ -9,7 +9,7 @@ import numpy as np
 from kbert.checkpoints.weight_maps import Row
 from kbert.config import BertConfig
 
-# The models a checkpoint can be of; `kbert.checkpoints.build` knows their classes.
+# The models a checkpoint can be of.
 HEADS = (
     "backbone",
     "pretrainer",

@@ -8,12 +8,13 @@ from kbert.checkpoints.checkpoint import Checkpoint
 # Modules with `is_checkpoint(path)` and `read_checkpoint(path)`, in the order in which
 # they are asked, and what each looks for. Imported only when it is their turn.
 FORMATS = {
-    "huggingface": "Hugging Face (config.json and model.safetensors or "
+    "huggingface.directory": "Hugging Face (config.json and model.safetensors or "
     "pytorch_model.bin)",
-    "google": "Google TF1 (bert_config.json and *.ckpt.index, or the path of a *.ckpt)",
-    "model_garden": "TensorFlow 2 Model Garden (bert_config.json and an object-based "
-    "checkpoint)",
-    "kerashub": "KerasHub preset (config.json and model.weights.h5)",
+    "tensorflow.google": "Google TF1 (bert_config.json and *.ckpt.index, or the path "
+    "of a *.ckpt)",
+    "tensorflow.model_garden": "TensorFlow 2 Model Garden (bert_config.json and an "
+    "object-based checkpoint)",
+    "keras.kerashub": "KerasHub preset (config.json and model.weights.h5)",
 }
 
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from kbert.text.files import utf8_lines
+from kbert.disk.text_lines import utf8_lines
 
 # A sentence ends at . ! ? … or their full-width forms, with the quotes and brackets
 # that close there, where white space follows. Korean prose ends so, too.

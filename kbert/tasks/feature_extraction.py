@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from kbert.models.hidden_states import hidden_states_model
-from kbert.tasks.packed_rows import PackedRows
+from kbert.tasks.rows.packed_rows import PackedRows
 from kbert.text.packer import truncated_lengths
 from kbert.text.preprocessor import BertPreprocessor
 from kbert.text.reference_tokenizer import ReferenceTokenizer

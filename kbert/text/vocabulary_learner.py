@@ -4,8 +4,8 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from kbert.disk.text_lines import decode_utf8, text_files
 from kbert.text.characters import is_cjk, is_punctuation
-from kbert.text.files import decode_utf8, text_files
 from kbert.text.reference_tokenizer import ReferenceTokenizer
 from kbert.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from kbert.text.word_counts import count_words

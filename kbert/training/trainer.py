@@ -13,12 +13,12 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from kbert.tasks.inference import Answerer, dataset_of
-from kbert.tasks.packed_rows import shuffled_batches
+from kbert.tasks.answerer import Answerer, dataset_of
+from kbert.tasks.rows.packed_rows import shuffled_batches
 from kbert.tasks.task import Task
+from kbert.training.log import TrainingLog
 from kbert.training.optimizers import adamw
-from kbert.training.training_log import TrainingLog
-from kbert.training.training_state import load_state, save_state
+from kbert.training.state import load_state, save_state
 
 _LOSS_POINTS = 100  # in the curve of a training
 

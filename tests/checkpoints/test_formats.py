@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kbert.checkpoints.formats import FORMATS, find_checkpoint
-from kbert.checkpoints.model_directory import (
+from kbert.checkpoints.load_and_save import (
     load,
     load_backbone,
     load_with_report,

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kbert.checkpoints.model_directory import load, save
+from kbert.checkpoints.load_and_save import load, save
 from kbert.checkpoints.vocabulary_transfer import row_sources, with_vocabulary
 from kbert.models.backbone import BertBackbone
 from kbert.models.pretrainer import BertPretrainer

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kbert.checkpoints.model_directory import load, load_tokenizer, save
+from kbert.checkpoints.load_and_save import load, load_tokenizer, save
 from kbert.models.backbone import BertBackbone
 from kbert.models.text_classifier import BertTextClassifier
 from kbert.tasks.feature_extraction import extract_features

@@ -33,7 +33,7 @@ from kbert.pretraining.token_store import build_token_store
 from kbert.text.vocabulary import Vocabulary
 from kbert.training.distribution import strategy_scope
 from kbert.training.optimizers import AdamW
-from kbert.training.pretrain import BatchRange, compile_pretrainer
+from kbert.commands.pretrain import BatchRange, compile_pretrainer
 
 rng = np.random.default_rng(0)
 words = [f"w{i}" for i in range(40)]

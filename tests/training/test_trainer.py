@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from kbert.training.finetune import finetune
+from kbert.commands.finetune import finetune
 from kbert.training.trainer import TrainingSettings
 
 ROOT = Path(__file__).parents[2]

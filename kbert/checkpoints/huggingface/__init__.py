@@ -1,0 +1,1 @@
+"""The Hugging Face BERT directory, which is kbert's own format."""

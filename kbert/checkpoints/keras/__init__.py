@@ -1,0 +1,1 @@
+"""Models as Keras and KerasHub save them."""

@@ -1,0 +1,215 @@
+"""A checkpoint of any format to a model, and what of it went where."""
+
+import dataclasses
+import warnings
+
+import keras
+import numpy as np
+
+from kbert.checkpoints.checkpoint import HEADS, Checkpoint
+from kbert.checkpoints.weight_transfer import Report, assign, weights_by_path
+from kbert.layers.initializer import filled_later, kernel_initializer
+from kbert.models.backbone import BertBackbone
+from kbert.models.pretrainer import BertPretrainer
+from kbert.models.question_answerer import BertQuestionAnswerer
+from kbert.models.text_classifier import BertTextClassifier
+from kbert.models.token_classifier import BertTokenClassifier
+
+CLASSES = {
+    "backbone": BertBackbone,
+    "pretrainer": BertPretrainer,
+    "text_classifier": BertTextClassifier,
+    "token_classifier": BertTokenClassifier,
+    "question_answerer": BertQuestionAnswerer,
+}
+# The layers of a model that are its head: attributes, and the start of their paths.
+HEAD_LAYERS = {
+    "backbone": (),
+    "pretrainer": ("masked_lm_head", "next_sentence_head"),
+    "text_classifier": ("classifier",),
+    "token_classifier": ("classifier",),
+    "question_answerer": ("answer_span",),
+}
+WITHOUT_POOLER = ("token_classifier", "question_answerer")
+
+
+def head_of(model: keras.Model) -> str:
+    """Which of `HEADS` a model is.
+
+    Raises:
+        ValueError: it is none of kbert's models.
+    """
+    for head, kind in CLASSES.items():
+        if isinstance(model, kind):
+            return head
+    raise ValueError(
+        f"Expected a {', '.join(k.__name__ for k in CLASSES.values())}; got "
+        f"{type(model).__name__}."
+    )
+
+
+def variables_of(model: keras.Model) -> dict:
+    """All weights of one of kbert's models by path, those of the pooler included.
+
+    The paths are the left side of every table in `weight_maps`:
+    "embeddings/norm/gamma", "encoder_block_0/intermediate/kernel", "classifier/bias".
+    A kernel with LoRA is given merged with its adapter, as a float32 array.
+    """
+    backbone = getattr(model, "backbone", model)
+    layers = [backbone.embeddings, *backbone.blocks, backbone.pooler]
+    layers += [getattr(model, name) for name in HEAD_LAYERS[head_of(model)]]
+    variables = weights_by_path(layers)
+    _merge_lora(variables, backbone)
+    return variables
+
+
+def _merge_lora(variables, backbone):
+    """Puts W + (alpha / rank) A B in the place of W, A and B, in float32.
+
+    Keras' own `kernel` is cast to the compute dtype, as to bfloat16.
+    """
+    paths = {id(variable): path for path, variable in variables.items()}
+    for dense in backbone.dense_layers:
+        if not dense.lora_enabled:
+            continue
+        path_a, path_b = paths[id(dense.lora_kernel_a)], paths[id(dense.lora_kernel_b)]
+        adapter = np.array(variables.pop(path_a)) @ np.array(variables.pop(path_b))
+        path = path_a.replace("lora_kernel_a", "kernel")
+        kernel = keras.ops.convert_to_numpy(variables[path]).astype("float32")
+        variables[path] = kernel + dense.lora_alpha / dense.lora_rank * adapter
+
+
+def build(
+    checkpoint: Checkpoint, head: str | None = None, dtype=None
+) -> tuple[keras.Model, Report]:
+    """Makes the model of a checkpoint and fills it, strictly.
+
+    Every weight of the encoder must be there. Pooler and head may be missing as a
+    whole, as the next sentence head is in a masked language model: they are newly
+    initialised, a warning names them, and they need training. Numbers are cast to
+    float32, and to the model's own dtype from there.
+
+    Args:
+        checkpoint: from the reader of its format.
+        head: one of `HEADS`, to make this model instead of the checkpoint's own. Its
+            head is then filled if the checkpoint has it too, else newly initialised.
+        dtype: Keras dtype policy of the model; None for the global one.
+
+    Returns: the model and a report.
+
+    Raises:
+        ValueError: a weight of the encoder, or half of a head, is missing; a shape
+            differs; a tensor has no place; or the number of classes is unknown.
+    """
+    head = head or checkpoint.head
+    if head not in HEADS:
+        raise ValueError(
+            f"Expected a model with one of the heads {', '.join(HEADS)}; "
+            f"{checkpoint.path} is of {head}. Its backbone loads by itself: "
+            "kbert.load_backbone(path)."
+        )
+    taken = _taken(checkpoint, head)
+    rows = checkpoint.rows.get(head, checkpoint.rows["backbone"])
+    rows = [row for row in rows if not taken.intersection(row.theirs)]
+    names = set(checkpoint.names)
+    arguments = _head_arguments(checkpoint, head, names, rows)
+    with filled_later():
+        model = BertBackbone(**checkpoint.config.arguments(), dtype=dtype)
+        if head != "backbone":
+            model = CLASSES[head](model, **arguments)
+    missing = [
+        part
+        for part in ("pooler", *HEAD_LAYERS[head])
+        if not any(n in names for row in _rows_of(rows, part) for n in row.theirs)
+    ]
+    variables = variables_of(model)
+    _draw(variables, missing, checkpoint.config.initializer_range)
+    if head in WITHOUT_POOLER and "pooler" in missing:  # which no output reads
+        missing.remove("pooler")
+        variables = {k: v for k, v in variables.items() if not k.startswith("pooler/")}
+
+    optional = tuple(f"{part}/" for part in missing)
+    ignored = _ignored(checkpoint)
+    try:
+        report = assign(variables, names, checkpoint.read, rows, ignored, optional)
+    except ValueError as error:
+        raise ValueError(f"{checkpoint.path}: {error}") from None
+    if missing:
+        warnings.warn(
+            f"{checkpoint.path} has no weights for {' and '.join(missing)}, newly "
+            "initialised: train before you trust what comes out there.",
+            stacklevel=4,  # whoever called `load`
+        )
+    report = dataclasses.replace(
+        report, format=checkpoint.format, path=checkpoint.path, head=head
+    )
+    return model, report
+
+
+def _ignored(checkpoint):
+    """What the format may leave over, and what belongs to a head not asked for."""
+    of_heads = set().union(*(_head_names(checkpoint, head) for head in HEADS))
+
+    def why(name):
+        reason = checkpoint.ignored(name)
+        if reason is None and name in of_heads:
+            reason = "of a head that was not asked for"
+        return reason
+
+    return why
+
+
+def _draw(variables, parts, stddev):
+    """Gives the kernels of some layers the values of a new model's."""
+    for path, variable in variables.items():
+        if path.startswith(tuple(f"{part}/" for part in parts)) and "kernel" in path:
+            variable.assign(kernel_initializer(stddev)(variable.shape))
+
+
+def _rows_of(rows, part):
+    return [row for row in rows if row.ours.startswith(f"{part}/")]
+
+
+def _head_names(checkpoint, head):
+    """The foreign names that the rows of a head ask for, backbone left out."""
+    parts = HEAD_LAYERS[head]
+    rows = checkpoint.rows.get(head, ())
+    return {n for part in parts for row in _rows_of(rows, part) for n in row.theirs}
+
+
+def _taken(checkpoint, head):
+    """The tensors of the stored head, where a model with another one is asked for.
+
+    Two heads may spell their tensors alike (a classifier of texts and one of tokens).
+    """
+    if head == checkpoint.head or checkpoint.head not in HEADS:
+        return set()
+    if checkpoint.is_head_guessed:
+        return set()
+    return _head_names(checkpoint, checkpoint.head)
+
+
+def _head_arguments(checkpoint, head, names, rows):
+    """What the head's constructor takes; the number of classes if need be by a tensor.
+
+    Raises:
+        ValueError: neither settings nor tensors say how many classes there are.
+    """
+    arguments = dict(checkpoint.head_arguments) if head == checkpoint.head else {}
+    if head not in ("text_classifier", "token_classifier"):
+        return arguments
+    if arguments.get("num_classes") is None:
+        biases = [
+            row.theirs[0]
+            for row in rows
+            if row.ours == "classifier/bias" and row.theirs[0] in names
+        ]
+        if not biases:
+            raise ValueError(
+                f"Expected a number of classes in {checkpoint.path}; neither its "
+                "settings nor its weights tell one. Load the backbone and put a head "
+                f"on it: kbert.{CLASSES[head].__name__}(kbert.load_backbone(path), "
+                "num_classes)."
+            )
+        arguments["num_classes"] = len(checkpoint.read(biases[0]))
+    return arguments

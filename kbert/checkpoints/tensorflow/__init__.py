@@ -1,0 +1,1 @@
+"""Checkpoints of TensorFlow: Google's of 2018, and the Model Garden's."""

@@ -1,0 +1,1 @@
+"""What the command line calls: each a public function of the same name."""

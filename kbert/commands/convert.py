@@ -1,0 +1,100 @@
+"""A checkpoint of one format, written in another."""
+
+import warnings
+from pathlib import Path
+
+from kbert.checkpoints.huggingface.directory import read_config
+from kbert.checkpoints.keras.keras_file import write_keras
+from kbert.checkpoints.load_and_save import (
+    load_with_report,
+    local_path,
+    save,
+)
+from kbert.disk.whole_directories import refuse_existing, write_directory
+from kbert.text.tokenizer_files import (
+    load_reference_tokenizer,
+    load_tokenizer,
+    tokenizer_arguments,
+)
+
+TARGETS = ("huggingface", "google-tf1", "kerashub", "keras")
+# Fields of config.json that are written from the model itself, or untrue afterwards.
+_OF_MODEL = ("architectures", "transformers_version", "dtype", "torch_dtype")
+
+
+def convert(model: str, to: str, output: str, overwrite: bool = False) -> Path:
+    """Convert a checkpoint to another format, heads and vocabulary included.
+
+    Reads Hugging Face directories, Google's TF1 checkpoints, those of the TF2 Model
+    Garden, KerasHub presets and .keras files. The numbers of the weights stay as they
+    are, bit for bit; what the other format has no place for is named.
+
+    Args:
+        model: a directory, the path of a checkpoint or .keras file, a preset's name, or
+            hf://owner/name, kaggle://… and kerashub://name, which are downloaded.
+        to: huggingface (kbert's own), google-tf1, kerashub or keras.
+        output: the directory to write, or for keras the file, ending in .keras.
+        overwrite: replace an output that exists.
+    """
+    if to not in TARGETS:
+        raise ValueError(f"Expected --to {', '.join(TARGETS)}; got {to!r}.")
+    output = refuse_existing(output, overwrite)
+    path = local_path(model)
+    loaded, report = load_with_report(path)
+    print(report)
+    tokenizer = _tokenizer(path)
+    if to == "huggingface":
+        save(loaded, output, tokenizer, _config(path), overwrite)
+    elif to == "google-tf1":
+        _write_google(loaded, output, tokenizer, overwrite)
+    elif to == "kerashub":
+        from kbert.checkpoints.keras.kerashub_writer import write_preset
+
+        for loss in write_preset(loaded, output, tokenizer, overwrite):
+            print(f"lost: {loss}")
+    else:
+        write_keras(loaded, output, overwrite)
+        if tokenizer is not None:
+            print("lost: a .keras file of a model has no vocabulary; keep it beside.")
+    return output
+
+
+def _tokenizer(path):
+    """The tokenizer beside a checkpoint, or None."""
+    directory = path if path.is_dir() else path.parent
+    try:
+        arguments = tokenizer_arguments(directory)
+    except FileNotFoundError:
+        return None
+    load = load_tokenizer if "model" in arguments else load_reference_tokenizer
+    return load(directory)
+
+
+def _config(path):
+    """Labels and settings of a Hugging Face directory, beside what the model says."""
+    try:
+        config = read_config(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    if "model_type" not in config:  # another format's config.json
+        return {}
+    return {name: value for name, value in config.items() if name not in _OF_MODEL}
+
+
+def _write_google(model, output, tokenizer, overwrite):
+    from kbert.checkpoints.tensorflow.google import write_checkpoint
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        with write_directory(output, overwrite) as aside:
+            write_checkpoint(model, aside)
+            if tokenizer is not None:
+                tokenizer.vocabulary.write(aside / "vocab.txt")
+    for warning in caught:
+        if warning.category is UserWarning:
+            print(f"note: {warning.message}")
+    if tokenizer is not None and hasattr(tokenizer, "lowercase"):
+        print(
+            "note: Google's format does not say how text is normalised; its scripts "
+            f"want --do_lower_case={tokenizer.lowercase}."
+        )

@@ -1,0 +1,120 @@
+"""Scores of a fine-tuned model, and the directory that tells what is behind them."""
+
+import json
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from kbert.checkpoints.huggingface.directory import read_config
+from kbert.checkpoints.load_and_save import load, load_tokenizer, local_path
+from kbert.disk.provenance import command_of, data_facts, versions
+from kbert.disk.whole_directories import write_directory
+from kbert.registry import task_from_config
+from kbert.reports.report import write_report
+from kbert.tasks.answerer import Answerer
+from kbert.tasks.questions.question_answering import QuestionAnswering
+from kbert.tasks.questions.squad_files import write_predictions
+from kbert.tasks.task import Task, scored
+
+
+def evaluate(
+    model: str,
+    data: str,
+    output: str | None = None,
+    token_budget: int = 8192,
+    encoding: str | None = None,
+) -> dict[str, float]:
+    """Score a fine-tuned model on a labelled file, and write a report.
+
+    Args:
+        model: the directory of a fine-tuned model.
+        data: labelled examples as in its training file; or tfds:NAME[:SPLIT].
+        output: the directory for report.html, scores.json and the predictions; by
+            default evaluations/NAME-OF-THE-FILE in the model's directory. What an
+            earlier evaluation left there is replaced.
+        token_budget: tokens computed at once, filling counted.
+        encoding: of the file, as cp949; by default UTF-8.
+
+    Returns: the scores of the task (0 to 1 unless their name says otherwise) and
+        `num_examples`.
+    """
+    answerer = load_answerer(model, token_budget, encoding)
+    task = answerer.task
+    examples = list(task.read(data))
+    with tqdm(total=len(examples), unit=" examples", disable=None, leave=False) as bar:
+        answers = list(answerer.answers(examples, bar))
+    scores = scored(task, answers, examples)
+    directory = (
+        Path(output) if output else local_path(model) / "evaluations" / _stem(data)
+    )
+    facts = {
+        "data": data_facts(data, len(examples)),
+        "model": str(model),
+        "versions": versions(),
+        "command": command_of(
+            "evaluate",
+            {
+                "model": model,
+                "data": data,
+                "output": output,
+                "encoding": encoding,
+            },
+            ("model", "data"),
+        ),
+    }
+    with write_directory(directory, overwrite=True) as aside:
+        write_evaluation(aside, task, examples, answers, scores, facts)
+    print(f"Report: {directory / 'report.html'}", file=sys.stderr)
+    return scores
+
+
+def load_task(model: str, encoding: str | None = None) -> Task:
+    """What a fine-tuned model was trained for, from its directory.
+
+    Raises:
+        ValueError: the directory holds a model without one of the tasks' heads.
+    """
+    return task_from_config(read_config(local_path(model)), encoding=encoding)
+
+
+def load_answerer(
+    model: str, token_budget: int, encoding: str | None = None
+) -> Answerer:
+    """A fine-tuned model, ready to answer; its errors are those of `load_task`."""
+    task = load_task(model, encoding)
+    return Answerer(load(model), task, load_tokenizer(model), token_budget)
+
+
+def write_evaluation(
+    directory: Path,
+    task: Task,
+    examples: list,
+    answers: list[dict],
+    scores: dict[str, float],
+    facts: dict,
+    history: list[dict] | None = None,
+) -> None:
+    """Writes scores, predictions and report into a directory that is there.
+
+    scores.json; report.html; predictions.jsonl, or, for question answering, the
+    predictions.json and nbest_predictions.json that the official scripts read.
+    """
+    text = json.dumps({"scores": scores, **facts}, ensure_ascii=False, indent=2)
+    (directory / "scores.json").write_text(text + "\n", "utf-8")
+    if isinstance(task, QuestionAnswering):
+        write_predictions(directory, answers)
+    else:
+        with open(directory / "predictions.jsonl", "w", encoding="utf-8") as stream:
+            for answer in answers:
+                stream.write(json.dumps(answer, ensure_ascii=False) + "\n")
+    write_report(
+        directory / "report.html", task, examples, answers, scores, history, facts
+    )
+
+
+def _stem(source):
+    """A directory's name for a source: "data/dev.tsv" -> "dev"."""
+    name = Path(source).name if ":" not in source else source
+    stem = name.split(".")[0] if ":" not in source else name
+    return "".join(c if c.isalnum() or c in "-_" else "-" for c in stem) or "data"

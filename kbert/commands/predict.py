@@ -1,0 +1,132 @@
+"""Answers of a trained model, one JSON object a line."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tqdm import tqdm
+
+from kbert.checkpoints.load_and_save import load, load_tokenizer, local_path
+from kbert.commands.evaluate import load_answerer, load_task
+from kbert.disk.answer_file import AnswerFile
+from kbert.disk.provenance import data_facts, directory_facts, versions
+from kbert.disk.whole_directories import refuse_existing
+from kbert.tasks.answerer import windows
+from kbert.tasks.fill_mask import fill_masks
+
+
+def predict(
+    model: str,
+    data: str = "-",
+    output: str | None = None,
+    token_budget: int = 8192,
+    encoding: str | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> Iterator[dict] | Path:
+    """Answer the texts of a file, or of standard input; one JSON object a line.
+
+    Texts are read some thousands at a time, put together by length and answered; the
+    answers come in the order of the input. With --output, the whole file is read
+    through first, so that a row that does not fit is found before the work and not
+    after hours of it; what was stopped goes on with --resume.
+
+    Args:
+        model: the directory of a fine-tuned model.
+        data: a file with the columns of its training file, labels not needed; or - for
+            standard input: one text a line, the two of a pair, or a question and its
+            text, parted by a tab.
+        output: a file for the answers, as answers.jsonl. Until all are there it is
+            OUTPUT.unfinished. By default they are printed.
+        token_budget: tokens computed at once, filling counted.
+        encoding: of the data, as cp949; by default UTF-8.
+        resume: go on with what was stopped, to the file it would have written; it takes
+            --output.
+        overwrite: replace an output that exists.
+
+    Returns: in the order of the input, and while it is read, dicts: `label`, `score`
+        and `scores` of a classifier; `labels`, `scores` (several labels); `score`
+        (regression); `entities` of a tagger; `answer`, `start`, `end` … of a question.
+        With `output`, its path.
+
+    Raises:
+        FileExistsError: the output exists, or was begun, and neither `resume` nor
+            `overwrite` is given.
+        ValueError: a row that does not fit, a model that was not fine-tuned, or an
+            unfinished output of another model, other data or another budget.
+    """
+    if output is None:
+        if resume or overwrite:
+            raise ValueError("Expected --output FILE with --resume and --overwrite.")
+        answerer = load_answerer(model, token_budget, encoding)
+        return _printed(answerer, _examples(answerer.task, data))
+    refuse_existing(output, overwrite, kind="file")
+    task = load_task(model, encoding)
+    count = None if data == "-" else _count(task, data)
+    facts = {
+        "arguments": {"data": data, "token_budget": token_budget},
+        "data": data_facts(data, count),
+        "model": directory_facts(local_path(model)),
+        "versions": versions(),
+    }
+    with (
+        AnswerFile(output, facts, resume, overwrite) as file,
+        tqdm(total=count, unit=" examples", disable=None) as bar,
+    ):
+        answerer = load_answerer(model, token_budget, encoding)
+        for window in windows(_examples(task, data), task):
+            if file.has(len(window)):
+                bar.update(len(window))
+            else:
+                file.write(answerer.answer(window, bar))
+    return Path(output)
+
+
+def _printed(answerer, examples):
+    # A bar and answers would write over each other on one screen.
+    hidden = True if sys.stdout.isatty() else None
+    with tqdm(unit=" examples", disable=hidden) as bar:
+        yield from answerer.answers(examples, bar)
+
+
+def _examples(task, data):
+    if data == "-":
+        for number, line in enumerate(sys.stdin, 1):
+            yield task.typed(line.rstrip("\r\n"), number)
+    else:
+        yield from task.read(data, is_labelled=False)
+
+
+def _count(task, data):
+    examples = tqdm(
+        task.read(data, is_labelled=False),
+        "Reading",
+        unit=" examples",
+        disable=None,
+        leave=False,
+    )
+    return sum(1 for _ in examples)
+
+
+def fill_mask(model: str, text: str, top_k: int = 5) -> list[dict]:
+    """Fill each [MASK] of a text with the tokens a pre-trained model finds likeliest.
+
+    Args:
+        model: the directory of a pre-trained model, or a preset's name.
+        text: a sentence with one [MASK] or more.
+        top_k: candidates per mask.
+
+    Returns: dicts of `mask` (counted from 1), `token`, `score` (0 to 1) and `filled`.
+    """
+    pretrainer = load(model)
+    if not hasattr(pretrainer, "masked_lm_head"):
+        raise ValueError(
+            f"Expected a pre-trained model with its masked-language-model head in "
+            f"{model}; it holds a {type(pretrainer).__name__}."
+        )
+    masks = fill_masks(pretrainer, load_tokenizer(model), text, top_k)
+    return [
+        {"mask": number} | candidate
+        for number, candidates in enumerate(masks, 1)
+        for candidate in candidates
+    ]

@@ -1,0 +1,209 @@
+"""Vocabularies from the command line: learned from text, extended, pruned."""
+
+import itertools
+import json
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+from tqdm import tqdm
+
+from kbert.checkpoints.huggingface.directory import WEIGHTS, read_config
+from kbert.checkpoints.load_and_save import (
+    load,
+    load_reference_tokenizer,
+    model_path,
+    save,
+    write_tokenizer,
+)
+from kbert.checkpoints.vocabulary_transfer import with_vocabulary
+from kbert.disk.text_lines import text_files, utf8_lines
+from kbert.disk.whole_directories import refuse_existing, write_directory
+from kbert.text.reference_tokenizer import ReferenceTokenizer
+from kbert.text.vocabulary_change import extend_vocabulary, prune_vocabulary
+from kbert.text.vocabulary_learner import (
+    learn_vocabulary,
+    learn_vocabulary_from_texts,
+)
+from kbert.text.vocabulary_report import format_report, vocabulary_report
+
+REPORT = "vocabulary_report.json"
+# Fields of config.json that another vocabulary, or kbert's own weights, make untrue.
+_STALE = ("architectures", "vocab_size", "dtype", "torch_dtype")
+
+
+def vocab(
+    corpus: list[str],
+    output: str,
+    vocabulary_size: int = 16000,
+    lowercase: bool = False,
+    max_alphabet: int | None = None,
+    min_frequency: int = 2,
+    held_out: float = 0.01,
+    overwrite: bool = False,
+) -> Path:
+    """Learn a WordPiece vocabulary from text files, and report how well it fits.
+
+    Args:
+        corpus: text files, or directories of *.txt; UTF-8.
+        output: the directory to write: vocab.txt, tokenizer_config.json and
+            vocabulary_report.json.
+        vocabulary_size: most tokens, the five special ones counted.
+        lowercase: lower-case the text and drop accents, as uncased English models do;
+            leave it off for Korean, whose syllables it takes apart.
+        max_alphabet: most characters kept; by default an eighth of the vocabulary.
+        min_frequency: pieces seen less often are not learned.
+        held_out: share of the lines kept for the report, 0 to 0.5; 0.01 is one line in
+            100, and 0 learns from all lines and reports nothing.
+        overwrite: replace an output directory that exists.
+    """
+    output = refuse_existing(output, overwrite)
+    if not 0 <= held_out <= 0.5:
+        raise ValueError(f"held_out must be from 0 to 0.5; got {held_out}.")
+    every = round(1 / held_out) if held_out else 0
+    paths = text_files(corpus)
+    settings = {
+        "vocabulary_size": vocabulary_size,
+        "lowercase": lowercase,
+        "max_alphabet": max_alphabet,
+        "min_frequency": min_frequency,
+    }
+    if every:
+        lines = (line for line, is_held in _lines(paths, every) if not is_held)
+        vocabulary = learn_vocabulary_from_texts(lines, **settings)
+    else:
+        vocabulary = learn_vocabulary(paths, **settings)
+    tokenizer = ReferenceTokenizer(vocabulary, lowercase=lowercase)
+    report = _report(tokenizer, paths, every) if every else None
+    with write_directory(output, overwrite) as aside:
+        write_tokenizer(tokenizer, aside)
+        if report:
+            text = json.dumps(report, ensure_ascii=False, indent=2)
+            (aside / REPORT).write_text(text + "\n", "utf-8")
+    print(f"{len(vocabulary):,} tokens, the last one learned: {vocabulary.tokens[-1]}")
+    if report:
+        print(f"On one line in {every:,}, not learned from:")
+        print(format_report(report))
+    elif every:
+        print(f"No report: fewer than {every:,} lines, so that none was held out.")
+    return output
+
+
+def extend_vocab(
+    model: str,
+    tokens: str,
+    output: str,
+    onto_unused: bool = False,
+    overwrite: bool = False,
+) -> Path:
+    """Add tokens to a model; each starts as the mean of the pieces it was cut into.
+
+    Tokens are brought into the form in which the tokenizer looks them up (NFC,
+    lower-cased where it lower-cases); those the model has already are skipped.
+
+    Args:
+        model: a model directory or a preset's name; it stays as it is.
+        tokens: a UTF-8 file, one token a line, ## before what continues a word.
+        output: the model directory to write; task, labels and settings are kept.
+        onto_unused: put them in the places of [unused1], [unused2], … so that the
+            model keeps its size; otherwise they are appended.
+        overwrite: replace an output directory that exists.
+    """
+    output = refuse_existing(output, overwrite)
+    tokenizer = load_reference_tokenizer(model_path(model))
+    wanted = [_looked_up(tokenizer, line) for line in utf8_lines(tokens) if line]
+    try:
+        vocabulary = extend_vocabulary(tokenizer.vocabulary, wanted, onto_unused)
+    except ValueError as error:
+        raise ValueError(f"{tokens}: {error}") from None
+    added = [token for token in vocabulary.tokens if token not in tokenizer.vocabulary]
+    if not added:
+        raise ValueError(
+            f"Expected tokens that {model} does not have, one a line; all "
+            f"{len(wanted)} in {tokens} are there already."
+        )
+    _write_changed(model, tokenizer, vocabulary, output, overwrite)
+    bodies = {token: token.removeprefix("##") for token in added}
+    unmet = [token for token, body in bodies.items() if tokenizer.words(body) != [body]]
+    if unmet:
+        print(
+            f"No text is cut into {len(unmet)} of them, as the tokenizer splits words "
+            f"at punctuation and ideographs: {' '.join(unmet[:10])}"
+        )
+    return output
+
+
+def prune_vocab(
+    model: str,
+    texts: list[str],
+    output: str,
+    min_count: int = 1,
+    overwrite: bool = False,
+) -> Path:
+    """Drop the tokens of a model that some texts do not use; it gets smaller.
+
+    With --min-count 1 the model answers on these texts as before. Characters seen stay,
+    whatever their count.
+
+    Args:
+        model: a model directory or a preset's name; it stays as it is.
+        texts: text files, or directories of *.txt; UTF-8: all that the model is for.
+        output: the model directory to write; task, labels and settings are kept.
+        min_count: how often a token must be used to stay.
+        overwrite: replace an output directory that exists.
+    """
+    output = refuse_existing(output, overwrite)
+    tokenizer = load_reference_tokenizer(model_path(model))
+    lines = (line for path in text_files(texts) for line in utf8_lines(path))
+    bar = tqdm(lines, "counting tokens", unit=" lines", disable=None, leave=False)
+    vocabulary = prune_vocabulary(tokenizer, bar, min_count)
+    _write_changed(model, tokenizer, vocabulary, output, overwrite)
+    return output
+
+
+def _lines(paths, every) -> Iterator[tuple[str, bool]]:
+    """The lines that are not blank, and whether each is an `every`-th of them."""
+    number = 0
+    for path in paths:
+        for line in utf8_lines(path):
+            if line:
+                number += 1
+                yield line, number % every == 0
+
+
+def _report(tokenizer, paths, every):
+    """On the lines held out; None where none of them has a word."""
+    held = (line for line, is_held in _lines(paths, every) if is_held)
+    held = (line for line in held if tokenizer.words(line))
+    first = next(held, None)
+    if first is None:
+        return None
+    return vocabulary_report(tokenizer, itertools.chain([first], held))
+
+
+def _looked_up(tokenizer, token):
+    """The token as the tokenizer would look it up, if it is one word to it."""
+    token = unicodedata.normalize("NFC", token)
+    body = token.removeprefix("##")
+    words = tokenizer.words(body)
+    return token.removesuffix(body) + words[0] if len(words) == 1 else token
+
+
+def _write_changed(model, tokenizer, vocabulary, output, overwrite):
+    """The model under another vocabulary, with all else its directory says."""
+    directory, old = model_path(model), tokenizer.vocabulary
+    changed = with_vocabulary(load(directory), tokenizer, vocabulary)
+    config = {
+        name: value
+        for name, value in read_config(directory).items()
+        if name not in _STALE and not name.endswith("_token_id")
+    }
+    new_tokenizer = load_reference_tokenizer(directory, vocabulary=vocabulary)
+    save(changed, output, new_tokenizer, config, overwrite)
+    added = len(set(vocabulary.tokens) - set(old.tokens))
+    dropped = len(set(old.tokens) - set(vocabulary.tokens))
+    before, after = ((d / WEIGHTS).stat().st_size / 1e6 for d in (directory, output))
+    print(
+        f"{len(old):,} tokens -> {len(vocabulary):,}: {added:,} new, {dropped:,} "
+        f"dropped; {WEIGHTS} {before:.1f} MB -> {after:.1f} MB"
+    )

@@ -1,0 +1,1 @@
+"""What silently ruins results: the checks behind `kbert doctor`."""

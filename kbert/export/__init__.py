@@ -1,0 +1,1 @@
+"""Models that need no kbert: SavedModels, ONNX, LiteRT."""

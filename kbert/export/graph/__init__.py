@@ -1,0 +1,1 @@
+"""What `kbert.tasks` decodes in NumPy, in TensorFlow's own ops."""

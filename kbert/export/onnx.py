@@ -1,0 +1,101 @@
+"""A model's tensor part as ONNX: for ONNX Runtime and what else reads the format."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kbert.export.servable import load_servable
+from kbert.export.tensor_model import TensorModel, export_tensors
+
+OPSET = 17  # of ONNX 1.12, 2022
+FILE = "model.onnx"
+
+
+def export_onnx(
+    model: str, output: str = "onnx_models", name: str | None = None
+) -> Path:
+    """Export a model's tensor part as ONNX, checked in ONNX Runtime.
+
+    Ids go in and logits come out: tokenization, windows over long texts and the search
+    for the answer are not inside. Written to OUTPUT/NAME/VERSION/model.onnx, with
+    labels, the tokenizer's files and a card that names inputs and outputs beside it. It
+    needs the packages of kbert[onnx].
+
+    Args:
+        model: the directory of a model, a preset's name, or what else `kbert.load`
+            takes.
+        output: the directory of all models exported so.
+        name: of this one; by default that of the model's directory.
+
+    Raises:
+        ModuleNotFoundError: kbert[onnx] is not installed.
+        ValueError: a name that is no plain file name, weights that a head needs are
+            missing, or outputs more than 1e-4 away from those of Keras.
+
+    Returns: the version's directory.
+    """
+    try:
+        import onnxruntime
+        import tf2onnx  # noqa: F401
+    except ImportError as error:
+        raise ModuleNotFoundError(
+            f"Expected the packages of kbert[onnx]; {error.name} is missing. Install "
+            "them: pip install 'kbert[onnx]'."
+        ) from None
+    facts = {"opset": OPSET, "checked_in": f"onnxruntime {onnxruntime.__version__}"}
+    return export_tensors(
+        load_servable(model, name), output, FILE, _convert, _open, facts
+    )
+
+
+def _convert(tensor_model: TensorModel, file: Path):
+    """Weights go through the converter as inputs, and are put in afterwards.
+
+    As constants, it would copy those of BERT base to 24 GB, and store a token embedding
+    that is also the vocabulary projection twice.
+    """
+    import onnx
+    import tf2onnx
+
+    variables = {f"weight_{i}": v for i, v in enumerate(tensor_model.model.variables)}
+    specs = [tf.TensorSpec(v.shape, v.dtype, name) for name, v in variables.items()]
+    count = len(tensor_model.specs)
+
+    def call(*arrays):
+        state = list(zip(variables.values(), arrays[count:], strict=True))
+        with keras.StatelessScope(state_mapping=state):
+            return tensor_model.call(*arrays[:count])
+
+    signature = [*tensor_model.specs, *specs]
+    proto, _ = tf2onnx.convert.from_function(
+        tf.function(call, input_signature=signature, autograph=False),
+        input_signature=signature,
+        opset=OPSET,
+        custom_op_handlers={"Erfc": (_erfc, [])},
+    )
+    graph = proto.graph
+    used = {name for node in graph.node for name in node.input}
+    for given in [x for x in graph.input if x.name in variables]:
+        graph.input.remove(given)
+        if given.name in used:  # a dropout's seed is not
+            array = keras.ops.convert_to_numpy(variables[given.name])
+            graph.initializer.append(onnx.numpy_helper.from_array(array, given.name))
+    onnx.save(proto, file)
+
+
+def _erfc(graph, node, name, args):
+    """Keras' exact GELU is made of erfc(x), which ONNX has as 1 - erf(x)."""
+    one = graph.make_const(f"{name}_one", np.array(1, "float32"))
+    erf = graph.make_node("Erf", [node.input[0]], name=f"{name}_erf")
+    node.type, node.domain = "Sub", ""
+    graph.replace_inputs(node, [one.output[0], erf.output[0]])
+
+
+def _open(file):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return lambda inputs: dict(zip(names, session.run(None, inputs), strict=True))

@@ -1,0 +1,103 @@
+"""A model directory, loaded and checked for export, whatever it becomes."""
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from kbert.checkpoints.huggingface.directory import read_config
+from kbert.checkpoints.load_and_save import (
+    load_tokenizer,
+    load_with_report,
+    local_path,
+)
+from kbert.registry import task_from_config
+from kbert.tasks.task import Task
+
+_NEEDS_TASK = ("text_classifier", "token_classifier", "question_answerer")
+
+
+@dataclasses.dataclass(frozen=True)
+class Servable:
+    """What a served model is made of.
+
+    Attributes:
+        name: as it is served.
+        directory: where it came from.
+        model: a Keras model in float32.
+        tokenizer: its tokenizer.
+        task: of a fine-tuned model, else None.
+        has_next_sentence: whether a pre-trained model was trained for it.
+    """
+
+    name: str
+    directory: Path
+    model: keras.Model
+    tokenizer: Any
+    task: Task | None = None
+    has_next_sentence: bool = True
+
+    @property
+    def sequence_length(self) -> int:
+        """Tokens of a row."""
+        backbone = getattr(self.model, "backbone", self.model)
+        return self.task.sequence_length if self.task else backbone.max_sequence_length
+
+
+def load_servable(model: str, name: str | None = None) -> Servable:
+    """Loads a model for export.
+
+    Args:
+        model: the directory of a model, a preset's name, or what else `kbert.load`
+            takes.
+        name: as it is served; by default that of the directory.
+
+    Raises:
+        ValueError: a name that is no plain file name, or weights that a head needs are
+            missing.
+    """
+    path = local_path(model)
+    name = served_name(name or path.resolve().name)
+    keras_model, report = load_with_report(path, "float32")
+    task = None
+    if report.head in _NEEDS_TASK:
+        _check_trained(report, path)
+        task = task_from_config(read_config(path))
+    has_next_sentence = not any(
+        "next_sentence" in new for new in report.newly_initialised
+    )
+    return Servable(
+        name, path, keras_model, load_tokenizer(path), task, has_next_sentence
+    )
+
+
+def served_name(name: str) -> str:
+    """The name, which becomes a directory and a part of addresses.
+
+    Raises:
+        ValueError: other characters than letters, digits, "_", "-" and ".", or a dot
+            at the start.
+    """
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise ValueError(
+            "Expected a name of letters, digits, _, - and . that starts with none of "
+            f"the last two; got {name!r}. Choose one with --name."
+        )
+    return name
+
+
+def next_version(directory: Path) -> Path:
+    """The first number above all that are there: nsmc/1, nsmc/3 -> nsmc/4."""
+    versions = [int(p.name) for p in directory.glob("[0-9]*") if p.name.isdigit()]
+    return directory / str(max(versions, default=0) + 1)
+
+
+def _check_trained(report, path):
+    new = [part for part in report.newly_initialised if "pooler" not in part]
+    if new:
+        raise ValueError(
+            f"Expected the trained head of a {report.head} in {path}; "
+            f"{', '.join(new)} would be random. Fine-tune it first: kbert finetune."
+        )

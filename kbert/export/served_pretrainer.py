@@ -1,0 +1,112 @@
+"""What a pre-trained model can answer by itself, inside the graph."""
+
+import tensorflow as tf
+
+from kbert.export.graph.packed_texts import PackedTexts, computed
+from kbert.signatures import FILL_MASK, NEXT_SENTENCE
+from kbert.text.sentencepiece_model import WORD_START
+from kbert.text.sentencepiece_tokenizer import SentencePieceTokenizer
+
+# Longer texts are not written out again for each mask and candidate: a short request
+# would ask for gigabytes. A row of 512 tokens has rarely half as many.
+LONGEST_FILLED = 8192  # bytes
+_SPACE_BEFORE = r"[\s\p{Z}\x{85}\x{1c}-\x{1f}]+$"  # what str.rstrip takes
+_SPACE_AFTER = r"^[\s\p{Z}\x{85}\x{1c}-\x{1f}]+"
+
+
+class ServedPretrainer(tf.Module):
+    """A `BertPretrainer` with its text stage.
+
+    Args:
+        apply_model: the inputs with `mask_positions` int32 (B, M) to `masked_lm`
+            (B, M, V) and `next_sentence` (B, 2).
+        tokenizer: its tokenizer.
+        sequence_length: tokens that a text, or a pair, is cut to.
+        has_next_sentence: whether the model was trained for it.
+    """
+
+    def __init__(self, apply_model, tokenizer, sequence_length, has_next_sentence=True):
+        super().__init__(name="served_pretrainer")
+        self.apply_model = apply_model
+        self.vocabulary = tokenizer.vocabulary
+        self.is_wordpiece = not isinstance(tokenizer, SentencePieceTokenizer)
+        # Special tokens in a text are text; here the mask is what was asked for.
+        mask = self.vocabulary.mask_token
+        config = tokenizer.get_config() | {"special_tokens_in_text": [mask]}
+        with_mask = type(tokenizer).from_config(config)
+        self.masked_texts = PackedTexts(with_mask, sequence_length)
+        self.pairs = PackedTexts(tokenizer, sequence_length)
+        self.tokens = tf.constant(self.vocabulary.tokens)  # (V,)
+        declared = (FILL_MASK, NEXT_SENTENCE)[: 1 + has_next_sentence]
+        self.signatures = {signature.name: signature for signature in declared}
+
+    def fill_mask(self, text, k):
+        """Strings (B,) and int32 (B,) or scalar -> the outputs of `FILL_MASK`.
+
+        The numbers of `kbert.tasks.fill_mask.fill_masks`; a text without [MASK] has
+        none.
+        """
+        tf.debugging.assert_positive(k, "k must be at least 1.")
+        k = tf.broadcast_to(tf.reshape(k, [-1]), tf.shape(text))  # (B,)
+        most = tf.minimum(tf.reduce_max(k), len(self.vocabulary.tokens))  # K
+        inputs, truncated = self.masked_texts(text)
+        is_mask = inputs["token_ids"] == self.vocabulary.mask_id
+        num_masks = tf.reduce_sum(tf.cast(is_mask, tf.int32), axis=1)  # (B,)
+        positions = tf.cast(tf.where(is_mask)[:, 1], tf.int32)
+        positions = tf.RaggedTensor.from_row_lengths(positions, num_masks)
+        length = tf.maximum(tf.reduce_max(num_masks), 1)
+        inputs["mask_positions"] = positions.to_tensor(shape=[-1, length])  # (B, M)
+
+        def candidates(inputs):
+            scores = tf.nn.softmax(self.apply_model(inputs)["masked_lm"])  # (B, M, V)
+            scores, ids = tf.math.top_k(scores, most)
+            return {"scores": scores, "ids": tf.cast(ids, tf.float32)}  # exact to 2^24
+
+        found = computed(candidates, inputs, scores=(None, None), ids=(None, None))
+        tokens = tf.gather(self.tokens, tf.cast(found["ids"], tf.int32))  # (B, M, K)
+        filled = self._filled(text, tokens)
+        is_there = tf.sequence_mask(num_masks, length)[:, :, None]
+        is_there &= tf.sequence_mask(k, most)[:, None]
+        count = tf.reduce_max(num_masks)
+        outputs = {
+            "tokens": tf.where(is_there, tokens, ""),
+            "scores": tf.where(is_there, found["scores"], 0.0),
+            "filled": tf.where(is_there, filled, ""),
+        }
+        outputs = {name: x[:, :count] for name, x in outputs.items()}
+        return outputs | {"num_masks": num_masks, "truncated": truncated}
+
+    def _filled(self, text, tokens):
+        """Each token (B, M, K) in its place of the text, as `with_token` puts it."""
+        mask = self.vocabulary.mask_token
+        text = tf.where(tf.strings.length(text) > LONGEST_FILLED, "", text)
+        parts = tf.strings.split(text, mask)  # (B, None)
+        lengths = tf.strings.length(parts).to_tensor()  # in bytes, (B, P)
+        missing = tf.maximum(0, tf.shape(tokens)[1] - tf.shape(lengths)[1])
+        lengths = tf.pad(lengths, [[0, 0], [0, missing]])[:, : tf.shape(tokens)[1]]
+        size = len(mask.encode("utf-8"))
+        ends = tf.cumsum(lengths + size, axis=1) - size  # (B, M), where masks begin
+        total = tf.strings.length(text)[:, None]
+        ends = tf.minimum(ends, total)
+        text = tf.repeat(text[:, None], tf.shape(tokens)[1], axis=1)
+        before = tf.strings.substr(text, tf.zeros_like(ends), ends)[:, :, None]
+        after_start = tf.minimum(ends + size, total)
+        after = tf.strings.substr(text, after_start, total - after_start)[:, :, None]
+        bare = tf.strings.regex_replace(before, _SPACE_BEFORE, "")
+        if self.is_wordpiece:
+            is_inner = tf.strings.regex_full_match(tokens, "##(?s:.*)")
+            inner = bare + tf.strings.regex_replace(tokens, "^##", "")
+            shown = tf.where(is_inner, inner, before + tokens)
+        else:
+            shown = bare + tf.strings.regex_replace(tokens, WORD_START, " ")
+            first = tf.strings.regex_replace(shown, _SPACE_AFTER, "")
+            shown = tf.where(bare == "", first, shown)
+        return tf.where(total[:, :, None] > 0, shown + after, "")
+
+    def next_sentence(self, text, text_b):
+        """Strings (B,) and (B,) -> the outputs of `NEXT_SENTENCE`."""
+        inputs, truncated = self.pairs(text, text_b)
+        inputs["mask_positions"] = tf.zeros_like(inputs["token_ids"][:, :1])
+        logits = computed(self.apply_model, inputs, next_sentence=(2,))["next_sentence"]
+        score = tf.nn.softmax(logits)[:, 0]  # class 0: B follows A
+        return {"score": score, "is_next": score > 0.5, "truncated": truncated}

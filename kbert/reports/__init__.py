@@ -1,0 +1,1 @@
+"""report.html: scores, curves and the worst errors, for people."""

@@ -1,1 +1,0 @@
-"""Strings in, answers out: SavedModels that need no kbert."""

@@ -1,0 +1,1 @@
+"""One text or a pair, and a label, several labels or a number."""

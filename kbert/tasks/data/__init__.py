@@ -1,0 +1,1 @@
+"""Where examples come from: tables, JSON, TensorFlow Datasets, known data sets."""

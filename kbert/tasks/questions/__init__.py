@@ -1,0 +1,1 @@
+"""A question and a text: the slice of the text that answers it."""

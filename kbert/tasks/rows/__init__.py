@@ -1,0 +1,1 @@
+"""Texts as rows of ids without padding, and windows over long ones."""

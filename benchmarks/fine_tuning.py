@@ -167,10 +167,10 @@ def baseline(dataset, train, test):
 def plan(dataset):
     """The task that `finetune` would read the files with."""
     from kbert.registry import new_task
-    from kbert.tasks.data.known_datasets import benchmark
+    from kbert.tasks.data.known_datasets import known_dataset
 
     settings = dataset.settings
-    known = benchmark(settings["preset"]) if "preset" in settings else None
+    known = known_dataset(settings["preset"]) if "preset" in settings else None
     return new_task(
         known.task if known else settings["task"],
         metric=dataset.metric,

@@ -10,7 +10,7 @@ from kbert.checkpoints.hubs import is_handle, resolve
 from kbert.checkpoints.huggingface import directory as huggingface
 from kbert.checkpoints.keras.keras_file import is_keras_file, read_keras
 from kbert.checkpoints.model_builder import build, head_of, variables_of
-from kbert.checkpoints.weight_transfer import Report
+from kbert.checkpoints.weight_transfer import LoadReport
 from kbert.disk.whole_directories import write_directory
 from kbert.text import tokenizer_files
 from kbert.text.tokenizer_files import (
@@ -76,7 +76,7 @@ def load_backbone(directory_or_preset: str | Path, dtype=None) -> keras.Model:
 
 def load_with_report(
     directory_or_preset: str | Path, dtype=None
-) -> tuple[keras.Model, Report]:
+) -> tuple[keras.Model, LoadReport]:
     """As `load`, and what became of every tensor: used, ignored and why, missing."""
     return _load(directory_or_preset, None, dtype)
 
@@ -136,7 +136,7 @@ def _load_keras(path, head, dtype):
             f"new head on kbert.load_backbone({str(path)!r})."
         )
     variables = variables_of(model)
-    return model, Report(
+    return model, LoadReport(
         filled={name: (variable.path,) for name, variable in variables.items()},
         newly_initialised=(),
         ignored={},

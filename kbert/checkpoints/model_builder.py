@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from kbert.checkpoints.checkpoint import HEADS, Checkpoint
-from kbert.checkpoints.weight_transfer import Report, assign, weights_by_path
+from kbert.checkpoints.weight_transfer import LoadReport, assign, weights_by_path
 from kbert.layers.initializer import filled_later, kernel_initializer
 from kbert.models.backbone import BertBackbone
 from kbert.models.pretrainer import BertPretrainer
@@ -81,7 +81,7 @@ def _merge_lora(variables, backbone):
 
 def build(
     checkpoint: Checkpoint, head: str | None = None, dtype=None
-) -> tuple[keras.Model, Report]:
+) -> tuple[keras.Model, LoadReport]:
     """Makes the model of a checkpoint and fills it, strictly.
 
     Every weight of the encoder must be there. Pooler and head may be missing as a

@@ -111,7 +111,7 @@ HUGGINGFACE_ACTIVATIONS = {
     "tanh": "tanh",
 }
 # Fields of config.json and of BertConfig that say the same.
-HUGGINGFACE_CONFIG = {
+HUGGINGFACE_CONFIG_FIELDS = {
     "vocab_size": "vocabulary_size",
     "num_hidden_layers": "num_layers",
     "num_attention_heads": "num_heads",
@@ -305,9 +305,9 @@ GOOGLE_STRANGERS = {
 # `hidden_act` of bert_config.json and ours: Google's code computes GELU by tanh.
 GOOGLE_ACTIVATIONS = {"gelu": "gelu_tanh", "relu": "relu", "tanh": "tanh"}
 # Fields of bert_config.json; the epsilon is 1e-12 in Google's code and no field.
-GOOGLE_CONFIG = {
+GOOGLE_CONFIG_FIELDS = {
     theirs: ours
-    for theirs, ours in HUGGINGFACE_CONFIG.items()
+    for theirs, ours in HUGGINGFACE_CONFIG_FIELDS.items()
     if theirs != "layer_norm_eps"
 }
 # What Google's code takes for a field that is absent, where it is not ours.

@@ -12,7 +12,7 @@ from kbert.checkpoints.weight_maps import Row
 
 
 @dataclasses.dataclass(frozen=True)
-class Report:
+class LoadReport:
     """What a load did; `str(report)` says it in a few lines.
 
     Attributes:
@@ -80,7 +80,7 @@ def assign(
     rows: Iterable[Row],
     ignored: Callable[[str], str | None],
     optional: Iterable[str] = (),
-) -> Report:
+) -> LoadReport:
     """Fills variables from foreign tensors, one at a time.
 
     Args:
@@ -126,7 +126,7 @@ def assign(
         )
     for path, row in plan.items():
         variables[path].assign(_assembled(row, read, variables[path]))
-    return Report(
+    return LoadReport(
         filled={path: row.theirs for path, row in plan.items()},
         newly_initialised=tuple(new),
         ignored=reasons,

@@ -13,7 +13,11 @@ from kbert.disk.provenance import command_of
 from kbert.disk.whole_directories import refuse_existing
 from kbert.models.backbone import BertBackbone
 from kbert.registry import TASKS
-from kbert.tasks.data.known_datasets import benchmark, benchmark_files, from_tfds
+from kbert.tasks.data.known_datasets import (
+    from_tfds,
+    known_dataset,
+    known_dataset_files,
+)
 from kbert.tasks.data.tfds import is_tfds
 from kbert.training.distribution import strategy_scope
 from kbert.training.trainer import Training, TrainingSettings
@@ -142,11 +146,11 @@ def _with_preset(arguments: dict) -> dict:
     """
     filled = arguments | {"model": arguments["model"] or DEFAULT_MODEL}
     if filled["preset"]:
-        known = benchmark(filled["preset"])
+        known = known_dataset(filled["preset"])
         if is_tfds(filled["train"]):
             known = from_tfds(known)
         elif Path(filled["train"]).is_dir():
-            train, dev = benchmark_files(filled["preset"], filled["train"])
+            train, dev = known_dataset_files(filled["preset"], filled["train"])
             dev = None if filled["dev_share"] else filled["dev"] or dev
             filled |= {"train": train, "dev": dev}
         columns = {

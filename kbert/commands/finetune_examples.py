@@ -7,7 +7,7 @@ import numpy as np
 
 from kbert.disk.provenance import data_facts
 from kbert.registry import new_task
-from kbert.tasks.data.known_datasets import benchmark
+from kbert.tasks.data.known_datasets import known_dataset
 from kbert.tasks.data.tfds import is_tfds, with_split
 from kbert.tasks.task import Task
 
@@ -133,7 +133,7 @@ def _options(arguments, length):
     options = {name: arguments[name] for name in _SAME_NAME}
     options["sequence_length"] = length
     if arguments["preset"] and not is_tfds(arguments["train"]):
-        options["header"] = benchmark(arguments["preset"]).header or None
+        options["header"] = known_dataset(arguments["preset"]).header or None
     if arguments["class_weights"]:
         options["class_weights"] = tuple(arguments["class_weights"])
     if arguments["task"] == "tagging":

@@ -11,7 +11,7 @@ from kbert.commands.evaluate import load_answerer, load_task
 from kbert.disk.answer_file import AnswerFile
 from kbert.disk.provenance import data_facts, directory_facts, versions
 from kbert.disk.whole_directories import refuse_existing
-from kbert.tasks.answerer import windows
+from kbert.tasks.answerer import portions
 from kbert.tasks.fill_mask import fill_masks
 
 
@@ -74,11 +74,11 @@ def predict(
         tqdm(total=count, unit=" examples", disable=None) as bar,
     ):
         answerer = load_answerer(model, token_budget, encoding)
-        for window in windows(_examples(task, data), task):
-            if file.has(len(window)):
-                bar.update(len(window))
+        for portion in portions(_examples(task, data), task):
+            if file.has(len(portion)):
+                bar.update(len(portion))
             else:
-                file.write(answerer.answer(window, bar))
+                file.write(answerer.answer(portion, bar))
     return Path(output)
 
 

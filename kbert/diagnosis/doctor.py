@@ -12,7 +12,7 @@ from pathlib import Path
 from kbert.checkpoints.hubs import is_handle, resolve
 from kbert.checkpoints.huggingface.names import of_checkpoint, of_huggingface
 from kbert.checkpoints.huggingface.weights import has_weights, open_weights
-from kbert.checkpoints.weight_maps import HUGGINGFACE_CONFIG
+from kbert.checkpoints.weight_maps import HUGGINGFACE_CONFIG_FIELDS
 from kbert.diagnosis import (
     embedding_checks,
     text_checks,
@@ -33,7 +33,7 @@ from kbert.text.tokenizer_files import (
 )
 
 _CONFIG, _GOOGLE_CONFIG = "config.json", "bert_config.json"
-_NUMBERS = (*HUGGINGFACE_CONFIG, "model_max_length")
+_NUMBERS = (*HUGGINGFACE_CONFIG_FIELDS, "model_max_length")
 LEVELS = ("error", "warning", "note")
 _FILES = "the files can be read"
 

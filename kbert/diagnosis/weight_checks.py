@@ -10,7 +10,7 @@ import numpy as np
 
 from kbert.checkpoints.weight_maps import (
     HUGGINGFACE_ACTIVATIONS,
-    HUGGINGFACE_CONFIG,
+    HUGGINGFACE_CONFIG_FIELDS,
     huggingface_backbone,
 )
 from kbert.config import BertConfig
@@ -42,7 +42,7 @@ def settings(case: Case) -> Iterator[Finding]:
             f"{', '.join(HUGGINGFACE_ACTIVATIONS)}.",
             "Set the activation that the model was trained with.",
         )
-    sizes = {o: config[t] for t, o in HUGGINGFACE_CONFIG.items() if t in config}
+    sizes = {o: config[t] for t, o in HUGGINGFACE_CONFIG_FIELDS.items() if t in config}
     try:
         sizes = BertConfig(**sizes)
     except (ValueError, TypeError) as error:

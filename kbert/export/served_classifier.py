@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from kbert.export.graph.packed_texts import PackedTexts, computed
+from kbert.export.graph.text_stage import TextStage, computed
 from kbert.signatures import classify, classify_several, regress
 
 
@@ -21,7 +21,7 @@ class ServedClassifier(tf.Module):
     def __init__(self, apply_model, tokenizer, task):
         super().__init__(name="served_classifier")
         self.apply_model = apply_model
-        self.packed_texts = PackedTexts(tokenizer, task.sequence_length)
+        self.text_stage = TextStage(tokenizer, task.sequence_length)
         self.labels = tf.constant(task.labels, tf.string)  # (C,)
         self.num_outputs = len(task.labels) or 1
         self.has_several = task.problem_type == "multi_label_classification"
@@ -52,6 +52,6 @@ class ServedClassifier(tf.Module):
         return {"score": logits[:, 0], "truncated": truncated}
 
     def _logits(self, texts):
-        inputs, truncated = self.packed_texts(*texts)
+        inputs, truncated = self.text_stage(*texts)
         shape = (self.num_outputs,)
         return computed(self.apply_model, inputs, logits=shape)["logits"], truncated

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from kbert.export.graph.packed_texts import PackedTexts, computed
+from kbert.export.graph.text_stage import TextStage, computed
 from kbert.models.hidden_states import hidden_states_model
 from kbert.signatures import EMBED, TOKENIZE, attention
 
@@ -41,7 +41,7 @@ class ServedEncoder(tf.Module):
                 f"Expected the pooling {' or '.join(POOLINGS)}; got {pooling!r}."
             )
         self.tokenizer = tokenizer
-        self.packed_texts = PackedTexts(tokenizer, sequence_length)
+        self.text_stage = TextStage(tokenizer, sequence_length)
         self.pooling = pooling
         self.normalize = normalize
         self.vectors = lambda inputs: backbone(inputs, training=False)
@@ -55,7 +55,7 @@ class ServedEncoder(tf.Module):
 
     def embed(self, text):
         """Strings (B,) -> the outputs of `EMBED`."""
-        inputs, truncated = self.packed_texts(text)
+        inputs, truncated = self.text_stage(text)
 
         def pooled(inputs):
             vectors = self.vectors(inputs)["sequence_output"]  # (B, L, D)
@@ -91,7 +91,7 @@ class ServedEncoder(tf.Module):
             message = f"{name} must be from 0 to {most - 1}."
             tf.debugging.assert_non_negative(value, message)
             tf.debugging.assert_less(value, most, message)
-        inputs, truncated = self.packed_texts(*texts)
+        inputs, truncated = self.text_stage(*texts)
         rows = tf.shape(texts[0])
         chosen = {
             name: tf.broadcast_to(tf.reshape(value, [-1]), rows)

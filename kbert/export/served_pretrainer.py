@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from kbert.export.graph.packed_texts import PackedTexts, computed
+from kbert.export.graph.text_stage import TextStage, computed
 from kbert.signatures import FILL_MASK, NEXT_SENTENCE
 from kbert.text.sentencepiece_model import WORD_START
 from kbert.text.sentencepiece_tokenizer import SentencePieceTokenizer
@@ -34,8 +34,8 @@ class ServedPretrainer(tf.Module):
         mask = self.vocabulary.mask_token
         config = tokenizer.get_config() | {"special_tokens_in_text": [mask]}
         with_mask = type(tokenizer).from_config(config)
-        self.masked_texts = PackedTexts(with_mask, sequence_length)
-        self.pairs = PackedTexts(tokenizer, sequence_length)
+        self.masked_texts = TextStage(with_mask, sequence_length)
+        self.pairs = TextStage(tokenizer, sequence_length)
         self.tokens = tf.constant(self.vocabulary.tokens)  # (V,)
         declared = (FILL_MASK, NEXT_SENTENCE)[: 1 + has_next_sentence]
         self.signatures = {signature.name: signature for signature in declared}

@@ -7,8 +7,8 @@ from kbert.export.graph.answers import (
     n_best_entries,
     window_candidates,
 )
-from kbert.export.graph.packed_texts import computed
-from kbert.export.graph.text_windows import (
+from kbert.export.graph.text_stage import computed
+from kbert.export.graph.windows import (
     code_points,
     nearest_windows,
     packed_windows,

@@ -3,19 +3,19 @@
 import tensorflow as tf
 
 from kbert.export.graph.entities import entity_spans, tag_parts
-from kbert.export.graph.packed_texts import computed
-from kbert.export.graph.text_windows import (
-    code_points,
-    nearest_windows,
-    packed_windows,
-    text_slices,
-    window_spans,
-)
+from kbert.export.graph.text_stage import computed
 from kbert.export.graph.units import (
     character_units,
     characters_tokens,
     units_first_tokens,
     word_units,
+)
+from kbert.export.graph.windows import (
+    code_points,
+    nearest_windows,
+    packed_windows,
+    text_slices,
+    window_spans,
 )
 from kbert.signatures import TAG
 

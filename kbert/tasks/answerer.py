@@ -15,8 +15,8 @@ from kbert.tasks.task import Task
 TOKEN_BUDGET = 8192  # tokens of a batch, filling counted
 # What is read and held at once by `answers`. It begins small, so that the first answers
 # come early.
-_FIRST_WINDOW, _LAST_WINDOW = 64, 8192  # examples
-_LARGEST_WINDOW = 2_000_000  # characters
+_FIRST_PORTION, _LAST_PORTION = 64, 8192  # examples
+_LARGEST_PORTION = 2_000_000  # characters
 
 
 def bucketed_dataset(
@@ -89,10 +89,10 @@ class Answerer:
 
         Args:
             bar: counts the examples; by default there is one for the rows of each
-                window.
+                portion.
         """
-        for window in windows(examples, self.task):
-            yield from self.answer(window, bar)
+        for portion in portions(examples, self.task):
+            yield from self.answer(portion, bar)
 
     def answer(self, examples: list, bar: tqdm | None = None) -> list[dict]:
         """The answers for examples that are held at once; see `answers`."""
@@ -166,22 +166,22 @@ def answer(
     return list(Answerer(model, task, tokenizer, token_budget).answers(examples))
 
 
-def windows(examples: Iterable, task: Task) -> Iterator[list]:
+def portions(examples: Iterable, task: Task) -> Iterator[list]:
     """What of a stream is held, sorted by length and answered at once.
 
     64 examples, 128, 256 … to 8,192; fewer where they have 2 million characters. A pure
     function of the examples: a stream that is read again is cut in the same places.
     """
-    count, window, characters = _FIRST_WINDOW, [], 0
+    count, portion, characters = _FIRST_PORTION, [], 0
     for example in examples:
-        window.append(example)
+        portion.append(example)
         characters += task.num_characters(example)
-        if len(window) == count or characters >= _LARGEST_WINDOW:
-            yield window
-            window, characters = [], 0
-            count = min(2 * count, _LAST_WINDOW)
-    if window:
-        yield window
+        if len(portion) == count or characters >= _LARGEST_PORTION:
+            yield portion
+            portion, characters = [], 0
+            count = min(2 * count, _LAST_PORTION)
+    if portion:
+        yield portion
 
 
 def _kept(tensor, keep):

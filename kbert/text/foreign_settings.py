@@ -3,14 +3,14 @@
 Hugging Face's `tokenizer_config.json` is read by `kbert.text.tokenizer_files`.
 """
 
-import json
 import re
 from pathlib import Path
 
+from kbert.disk.json_object import json_object
 from kbert.text.reference_tokenizer import ReferenceTokenizer
 from kbert.text.vocabulary import Vocabulary
 
-GOOGLE_CONFIG, GOOGLE_VOCABULARY = "bert_config.json", "vocab.txt"
+GOOGLE_CONFIG_FILE, GOOGLE_VOCABULARY_FILE = "bert_config.json", "vocab.txt"
 KERASHUB_TOKENIZER, KERASHUB_PREPROCESSOR = "tokenizer.json", "preprocessor.json"
 KERASHUB_VOCABULARY = Path("assets", "tokenizer", "vocabulary.txt")
 
@@ -37,7 +37,7 @@ def google_settings(directory: str | Path) -> dict:
     ):
         if word in name:
             return {"lowercase": lower_case}
-    file = directory / GOOGLE_VOCABULARY
+    file = directory / GOOGLE_VOCABULARY_FILE
     if not file.is_file():
         return {}
     text = file.read_text("utf-8", errors="replace")
@@ -90,25 +90,6 @@ def kerashub_settings(directory: str | Path) -> dict:
         "strip_accents": strips or (lowercase and not _has_accents(vocabulary)),
         "split_on_cjk": bool(stored.get("split_on_cjk", True)),
     }
-
-
-def json_object(path: Path) -> dict:
-    """A JSON file that holds one object.
-
-    Raises:
-        ValueError: it does not.
-    """
-    try:
-        stored = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise ValueError(
-            f"Expected JSON in {path}; {error}. Copy or download it again."
-        ) from None
-    if not isinstance(stored, dict):
-        raise ValueError(
-            f"Expected a JSON object in {path}; it holds a {type(stored).__name__}."
-        )
-    return stored
 
 
 def _has_accents(vocabulary):

@@ -11,11 +11,11 @@ Fields of tokenizer_config.json have Hugging Face's names where it has one.
 import json
 from pathlib import Path
 
+from kbert.disk.json_object import json_object
 from kbert.text.foreign_settings import (
-    GOOGLE_CONFIG,
+    GOOGLE_CONFIG_FILE,
     KERASHUB_VOCABULARY,
     google_settings,
-    json_object,
     kerashub_settings,
 )
 from kbert.text.reference_tokenizer import ReferenceTokenizer
@@ -131,7 +131,7 @@ def tokenizer_arguments(directory_or_file: str | Path) -> dict:
     special = _arguments(stored, _SPECIAL_FIELDS, directory)
     if file.name == VOCABULARY:
         fields = _arguments(stored, _WORDPIECE_FIELDS, directory)
-        if not stored and (directory / GOOGLE_CONFIG).is_file():
+        if not stored and (directory / GOOGLE_CONFIG_FILE).is_file():
             fields = google_settings(directory)
         return {"vocabulary": Vocabulary.read(file, **special)} | fields
     arguments = {"model": file} | special

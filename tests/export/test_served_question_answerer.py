@@ -11,7 +11,7 @@ import tensorflow as tf
 
 import kbert
 from kbert.export.graph.answers import best_candidates
-from kbert.export.graph.text_windows import code_points
+from kbert.export.graph.windows import code_points
 from kbert.export.served_question_answerer import ServedQuestionAnswerer
 from kbert.tasks.answerer import answer
 from kbert.tasks.questions.squad_files import Question

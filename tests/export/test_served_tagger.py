@@ -9,8 +9,8 @@ import tensorflow as tf
 
 import kbert
 from kbert.export.graph.entities import entity_spans, tag_parts
-from kbert.export.graph.text_windows import code_points
 from kbert.export.graph.units import word_units
+from kbert.export.graph.windows import code_points
 from kbert.export.served_tagger import ServedTagger
 from kbert.metrics.entities import entities_of
 from kbert.tasks.answerer import answer

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from kbert.tasks.answerer import Answerer, answer, bucketed_dataset, windows
+from kbert.tasks.answerer import Answerer, answer, bucketed_dataset, portions
 from kbert.tasks.rows.packed_rows import join_rows
 
 
@@ -58,21 +58,21 @@ def test_row_outputs_come_back_in_order():
     assert outputs.tolist() == list(range(7))
 
 
-def test_a_stream_is_answered_in_windows(monkeypatch):
-    monkeypatch.setattr("kbert.tasks.answerer._FIRST_WINDOW", 7)
-    monkeypatch.setattr("kbert.tasks.answerer._LAST_WINDOW", 7)
+def test_a_stream_is_answered_in_portions(monkeypatch):
+    monkeypatch.setattr("kbert.tasks.answerer._FIRST_PORTION", 7)
+    monkeypatch.setattr("kbert.tasks.answerer._LAST_PORTION", 7)
     task = Echo("row", LENGTHS)
     answers = Answerer(FirstAndAll(False), task, None, 40).answers(iter(range(14)))
     assert list(answers) == [*range(7), *range(7)]
 
 
-def test_windows_grow_and_hold_a_bounded_text():
+def test_portions_grow_and_hold_a_bounded_text():
     task = Echo("row", LENGTHS)
-    sizes = [len(window) for window in windows([1] * 30_000, task)]
+    sizes = [len(portion) for portion in portions([1] * 30_000, task)]
     assert sizes == [64 << i for i in range(8)] + [8192, 30_000 - 16_320 - 8192]
     long = [1, 2_000_000, 900_000, 900_000, 900_000, 5]
-    assert [*windows(iter(long), task)] == [long[:2], long[2:5], long[5:]]
-    assert list(windows([], task)) == []
+    assert [*portions(iter(long), task)] == [long[:2], long[2:5], long[5:]]
+    assert list(portions([], task)) == []
 
 
 def test_a_budget_of_nothing():

@@ -29,7 +29,7 @@ from kbert.checkpoints.model_builder import WITHOUT_POOLER, head_of, variables_o
 from kbert.checkpoints.weight_maps import (
     HUGGINGFACE_ACTIVATIONS,
     HUGGINGFACE_ARCHITECTURES,
-    HUGGINGFACE_CONFIG,
+    HUGGINGFACE_CONFIG_FIELDS,
     HUGGINGFACE_HEADS,
     HUGGINGFACE_REDUNDANT,
     Row,
@@ -118,7 +118,7 @@ def bert_config(config: dict) -> BertConfig:
             )
     fields = {
         ours: config[theirs]
-        for theirs, ours in HUGGINGFACE_CONFIG.items()
+        for theirs, ours in HUGGINGFACE_CONFIG_FIELDS.items()
         if theirs in config
     }
     activation = config.get("hidden_act", "gelu")
@@ -230,7 +230,7 @@ def write_config(model: keras.Model, directory: Path, more_config: dict) -> None
         ValueError: not a model of kbert, or labels that are not as many as its classes.
     """
     head = head_of(model)
-    theirs = {ours: name for name, ours in HUGGINGFACE_CONFIG.items()}
+    theirs = {ours: name for name, ours in HUGGINGFACE_CONFIG_FIELDS.items()}
     fields = getattr(model, "backbone", model).get_config()
     activations = {ours: name for name, ours in HUGGINGFACE_ACTIVATIONS.items()}
     activations |= {"gelu_tanh": "gelu_new", "silu": "silu"}

@@ -26,7 +26,7 @@ from kbert.checkpoints.huggingface.torch_pickle import (
     DTYPES,
     MAX_BYTES,
     Storage,
-    Tensor,
+    StoredTensor,
     read_pickle,
 )
 
@@ -46,7 +46,9 @@ class TorchFile(Mapping):
     elements (`expand`) is a read-only view, for it may be larger than the file.
     """
 
-    def __init__(self, path: Path, tensors: dict[str, Tensor], starts: dict[str, int]):
+    def __init__(
+        self, path: Path, tensors: dict[str, StoredTensor], starts: dict[str, int]
+    ):
         """
         Args:
             path: the file.
@@ -271,13 +273,13 @@ def _check_bytes(storage: Storage, found: int):
         )
 
 
-def _state_dict(value: object) -> dict[str, Tensor]:
+def _state_dict(value: object) -> dict[str, StoredTensor]:
     """The named tensors of a dict, or of the one dict in it that holds them."""
     if not isinstance(value, dict):
         raise ValueError(f"it holds a {type(value).__name__}, not a state dict")
     inner = [value[name] for name in _WRAPPERS if isinstance(value.get(name), dict)]
     for names in (value, *inner):
-        tensors = {n: t for n, t in names.items() if isinstance(t, Tensor)}
+        tensors = {n: t for n, t in names.items() if isinstance(t, StoredTensor)}
         if not all(isinstance(name, str) for name in tensors):
             raise ValueError("it holds tensors whose names are no text")
         if tensors:

@@ -5,7 +5,7 @@ function by name. Here only the instructions that `torch.save` writes for a stat
 are followed, and the names that it uses stand for records, not for functions:
 
     GLOBAL torch._utils._rebuild_tensor_v2, its arguments, REDUCE ->
-        Tensor(storage, dtype="float32", start=0, size=(3, 2), stride=(2, 1))
+        StoredTensor(storage, dtype="float32", start=0, size=(3, 2), stride=(2, 1))
 
 Nothing is imported or called and no tensor is read. Any other name or instruction is
 refused where it is met. Only names that `torch.save` gives to what a published BERT
@@ -86,7 +86,7 @@ class Storage:
 
 
 @dataclasses.dataclass(frozen=True)
-class Tensor:
+class StoredTensor:
     """Where a tensor's numbers stand.
 
     Attributes:
@@ -116,7 +116,8 @@ class Pickle:
     """What one pickle says.
 
     Attributes:
-        value: dicts (ordered ones too), lists, tuples, strings, numbers, and `Tensor`s.
+        value: dicts (ordered ones too), lists, tuples, strings, numbers, and
+            `StoredTensor`s.
         storages: every run of numbers that it mentions, by key.
     """
 
@@ -385,7 +386,7 @@ def _tensor_of(storage, offset, size, stride, dtype):
         or math.prod(max(n, 1) for n in size) * width >= 1 << 63
     ):
         raise ValueError("it holds a tensor with a size that cannot be")
-    tensor = Tensor(storage, dtype, storage.first + offset * width, size, stride)
+    tensor = StoredTensor(storage, dtype, storage.first + offset * width, size, stride)
     # An empty tensor may begin behind the end.
     if tensor.span and (offset + tensor.span) * width > storage.length:
         raise ValueError(
@@ -396,7 +397,7 @@ def _tensor_of(storage, offset, size, stride, dtype):
 
 
 def _parameter(data, requires_grad, hooks):
-    if not isinstance(data, Tensor):
+    if not isinstance(data, StoredTensor):
         raise ValueError("its pickle is damaged: a parameter without a tensor")
     return data
 

@@ -30,7 +30,7 @@ from kbert.checkpoints.weight_maps import (
     kerashub_backbone,
 )
 from kbert.config import BertConfig
-from kbert.text.foreign_settings import json_object
+from kbert.disk.json_object import json_object
 
 CONFIG, TASK = "config.json", "task.json"
 SHARDS = "model.weights.json"

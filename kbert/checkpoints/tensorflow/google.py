@@ -29,7 +29,7 @@ from kbert.checkpoints.tensorflow.tensor_bundle import (
 )
 from kbert.checkpoints.weight_maps import (
     GOOGLE_ACTIVATIONS,
-    GOOGLE_CONFIG,
+    GOOGLE_CONFIG_FIELDS,
     GOOGLE_DEFAULTS,
     GOOGLE_HEADS,
     GOOGLE_IGNORED,
@@ -134,7 +134,7 @@ def read_config(directory: str | Path) -> BertConfig:
         )
     fields = GOOGLE_DEFAULTS | {
         ours: stored[theirs]
-        for theirs, ours in GOOGLE_CONFIG.items()
+        for theirs, ours in GOOGLE_CONFIG_FIELDS.items()
         if theirs in stored
     }
     activation = stored.get("hidden_act", "gelu")
@@ -170,7 +170,7 @@ def write_checkpoint(
     """
     head = head_of(model)
     config = getattr(model, "backbone", model).get_config()
-    stored = {theirs: config[ours] for theirs, ours in GOOGLE_CONFIG.items()}
+    stored = {theirs: config[ours] for theirs, ours in GOOGLE_CONFIG_FIELDS.items()}
     stored["hidden_act"] = _hidden_act(config["activation"])
     if config["layer_norm_epsilon"] != BertConfig.layer_norm_epsilon:
         warnings.warn(

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from kbert.export.graph.text_windows import text_slices
+from kbert.export.graph.windows import text_slices
 
 # Odd, so that it has an inverse modulo 2^64.
 _BASE = 0x9E3779B97F4A7C15 - 2**64

@@ -1,10 +1,10 @@
-"""The field's benchmarks by name: their files, columns and metrics.
+"""The field's data sets by name: their files, columns and metrics.
 
 GLUE (gluebenchmark.com), KLUE (klue-benchmark.com) and other Korean ones, as their
 publishers' archives hold them. Nothing is downloaded here.
 
-    benchmark("klue/nli").text_columns           -> ("premise", "hypothesis")
-    benchmark_files("klue/nli", "klue_benchmark") -> the training file, the dev file
+    known_dataset("klue/nli").text_columns           -> ("premise", "hypothesis")
+    known_dataset_files("klue/nli", "klue_benchmark") -> the training file, the dev file
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ from pathlib import Path
 
 @dataclasses.dataclass(frozen=True)
 class TfdsColumns:
-    """The same benchmark in TensorFlow Datasets, whose columns have other names.
+    """The same data set in TensorFlow Datasets, whose columns have other names.
 
     Attributes:
         name: without "tfds:".
@@ -28,8 +28,8 @@ class TfdsColumns:
 
 
 @dataclasses.dataclass(frozen=True)
-class Benchmark:
-    """What a training run has to know of a benchmark.
+class KnownDataset:
+    """What a training run has to know of a data set.
 
     Attributes:
         name: such as "glue/sst2".
@@ -59,7 +59,7 @@ class Benchmark:
 
 
 def _glue(name, folder, text_columns, label_column="label", **others):
-    return Benchmark(
+    return KnownDataset(
         **{
             "name": f"glue/{name}",
             "task": "classification",
@@ -76,7 +76,7 @@ def _glue(name, folder, text_columns, label_column="label", **others):
 
 
 def _klue(name, task, metric, file, suffix, **others):
-    return Benchmark(
+    return KnownDataset(
         name=f"klue/{name}",
         task=task,
         metric=metric,
@@ -182,7 +182,7 @@ _ALL = (
         "json",
         note="Some questions have no answer. KLUE reports ROUGE-W as well.",
     ),
-    Benchmark(
+    KnownDataset(
         name="nsmc",
         task="classification",
         metric="accuracy",
@@ -196,7 +196,7 @@ _ALL = (
             "keep the test file for the end."
         ),
     ),
-    Benchmark(
+    KnownDataset(
         name="korsts",
         task="regression",
         metric="spearman",
@@ -206,7 +206,7 @@ _ALL = (
         text_columns=_PAIR,
         label_column="score",
     ),
-    Benchmark(
+    KnownDataset(
         name="kornli",
         task="classification",
         metric="accuracy",
@@ -217,7 +217,7 @@ _ALL = (
         label_column="gold_label",
         note="Published figures also train on snli_1.0_train.ko.tsv.",
     ),
-    Benchmark(
+    KnownDataset(
         name="korquad",
         task="question-answering",
         metric="korquad_f1",
@@ -225,7 +225,7 @@ _ALL = (
         train_file="KorQuAD_v1.0_train.json",
         dev_file="KorQuAD_v1.0_dev.json",
     ),
-    Benchmark(
+    KnownDataset(
         name="squad",
         task="question-answering",
         metric="f1",
@@ -234,7 +234,7 @@ _ALL = (
         dev_file="dev-v1.1.json",
         tfds=TfdsColumns("squad/v1.1", ()),
     ),
-    Benchmark(
+    KnownDataset(
         name="squad2",
         task="question-answering",
         metric="f1",
@@ -245,7 +245,7 @@ _ALL = (
     ),
 )
 
-BENCHMARKS = {benchmark.name: benchmark for benchmark in _ALL}
+KNOWN_DATASETS = {dataset.name: dataset for dataset in _ALL}
 
 _OUT_OF_REACH = {
     "glue/ax": "a test file of classes for models of glue/mnli, without labels",
@@ -256,38 +256,38 @@ _OUT_OF_REACH = {
 }
 
 
-def benchmark(name: str) -> Benchmark:
-    """The benchmark of this name.
+def known_dataset(name: str) -> KnownDataset:
+    """The data set of this name.
 
     Raises:
-        ValueError: an unknown name, close ones are listed; or a benchmark of a kind
+        ValueError: an unknown name, close ones are listed; or a data set of a kind
             that kbert does not fine-tune for.
     """
     if name in _OUT_OF_REACH:
         raise ValueError(
-            "Expected a benchmark of classification, regression, tagging or question "
+            "Expected a data set of classification, regression, tagging or question "
             f"answering; {name} is none: {_OUT_OF_REACH[name]}."
         )
-    if name not in BENCHMARKS:
-        close = difflib.get_close_matches(name, BENCHMARKS, cutoff=0.5)
+    if name not in KNOWN_DATASETS:
+        close = difflib.get_close_matches(name, KNOWN_DATASETS, cutoff=0.5)
         raise ValueError(
-            f"Expected a known benchmark; got {name!r}. "
+            f"Expected a known data set; got {name!r}. "
             + (f"Close to it: {', '.join(close)}" if close else "None is close to it")
-            + f". All: {', '.join(BENCHMARKS)}."
+            + f". All: {', '.join(KNOWN_DATASETS)}."
         )
-    return BENCHMARKS[name]
+    return KNOWN_DATASETS[name]
 
 
-def benchmark_files(name: str, directory: str | Path) -> tuple[str, str]:
+def known_dataset_files(name: str, directory: str | Path) -> tuple[str, str]:
     """The training and the dev file, in a directory or in its folder of the archive.
 
         "glue/rte", "glue_data" -> "glue_data/RTE/train.tsv", "glue_data/RTE/dev.tsv"
 
     Raises:
         FileNotFoundError: a file is missing; those that are there are listed.
-        ValueError: as `benchmark`.
+        ValueError: as `known_dataset`.
     """
-    wanted = benchmark(name)
+    wanted = known_dataset(name)
     directory = Path(directory)
     if not directory.is_dir():
         raise FileNotFoundError(
@@ -308,21 +308,21 @@ def benchmark_files(name: str, directory: str | Path) -> tuple[str, str]:
     return str(files[0]), str(files[1])
 
 
-def from_tfds(benchmark: Benchmark) -> Benchmark:
-    """The benchmark as TensorFlow Datasets holds it; its files are `tfds:NAME:SPLIT`.
+def from_tfds(dataset: KnownDataset) -> KnownDataset:
+    """The data set as TensorFlow Datasets holds it; its files are `tfds:NAME:SPLIT`.
 
     Raises:
         ValueError: TensorFlow Datasets does not have it.
     """
-    if benchmark.tfds is None:
+    if dataset.tfds is None:
         there = [other.name for other in _ALL if other.tfds is not None]
         raise ValueError(
-            f"Expected a benchmark that TensorFlow Datasets has ({', '.join(there)}); "
-            f"got {benchmark.name}. Give its files instead."
+            f"Expected a data set that TensorFlow Datasets has ({', '.join(there)}); "
+            f"got {dataset.name}. Give its files instead."
         )
-    source = benchmark.tfds
+    source = dataset.tfds
     return dataclasses.replace(
-        benchmark,
+        dataset,
         train_file=f"tfds:{source.name}:train",
         dev_file=f"tfds:{source.name}:{source.dev_split}",
         text_columns=source.text_columns,

@@ -1,14 +1,14 @@
-"""Benchmarks by name: their files, in small imitation, are found and read."""
+"""Known data sets by name: their files, in small imitation, are found and read."""
 
 import json
 
 import pytest
 
 from kbert.tasks.data.known_datasets import (
-    BENCHMARKS,
-    benchmark,
-    benchmark_files,
+    KNOWN_DATASETS,
     from_tfds,
+    known_dataset,
+    known_dataset_files,
 )
 from kbert.tasks.data.records import fields, read_records
 from kbert.tasks.data.tfds import is_tfds
@@ -52,8 +52,8 @@ KLUE = {
 
 
 def imitate(name, folder):
-    """The two files of a benchmark: one row, which says of each value what it is."""
-    known = BENCHMARKS[name]
+    """The two files of a data set: one row, which says of each value what it is."""
+    known = KNOWN_DATASETS[name]
     folder.mkdir(parents=True)
     for file in (known.train_file, known.dev_file):
         if name in KLUE:
@@ -69,21 +69,21 @@ def imitate(name, folder):
         (folder / file).write_text(text, "utf-8")
 
 
-@pytest.mark.parametrize("name", BENCHMARKS)
+@pytest.mark.parametrize("name", KNOWN_DATASETS)
 def test_files_are_found_in_the_folder_and_above_it(tmp_path, name):
-    known = benchmark(name)
+    known = known_dataset(name)
     folder = tmp_path / known.folder
     imitate(name, folder)
     expected = str(folder / known.train_file), str(folder / known.dev_file)
-    assert benchmark_files(name, tmp_path) == expected
-    assert benchmark_files(name, str(folder)) == expected
+    assert known_dataset_files(name, tmp_path) == expected
+    assert known_dataset_files(name, str(folder)) == expected
 
 
 @pytest.mark.parametrize("name", [*COLUMNS, "glue/cola"])
 def test_columns_of_the_tables(tmp_path, name):
-    known = benchmark(name)
+    known = known_dataset(name)
     imitate(name, tmp_path / "files")
-    for file in benchmark_files(name, tmp_path / "files"):
+    for file in known_dataset_files(name, tmp_path / "files"):
         (record,) = read_records(file, header=known.header)
         columns = (*known.text_columns, known.label_column)
         quote = "" if known.header else '"'  # a lone one is text
@@ -100,47 +100,47 @@ def test_columns_of_the_tables(tmp_path, name):
     ],
 )
 def test_columns_of_klue(tmp_path, name, values):
-    known = benchmark(name)
+    known = known_dataset(name)
     imitate(name, tmp_path / "files")
-    for file in benchmark_files(name, tmp_path / "files"):
+    for file in known_dataset_files(name, tmp_path / "files"):
         (record,) = read_records(file)
         columns = (*known.text_columns, known.label_column)
         assert fields(record, columns, file, 1) == values
 
 
 def test_tasks_metrics_and_files():
-    for known in BENCHMARKS.values():
+    for known in KNOWN_DATASETS.values():
         is_table = known.task in ("classification", "regression")
         assert is_table == bool(known.text_columns) == bool(known.label_column)
-    kinds = {name: (b.task, b.metric) for name, b in BENCHMARKS.items()}
+    kinds = {name: (b.task, b.metric) for name, b in KNOWN_DATASETS.items()}
     assert kinds["glue/cola"] == ("classification", "mcc")
     assert kinds["glue/stsb"] == kinds["klue/sts"] == ("regression", "pearson")
     assert kinds["klue/ynat"] == ("classification", "macro_f1")
     assert kinds["klue/ner"] == ("tagging", "macro_f1")
     assert kinds["klue/mrc"] == ("question-answering", "exact_match")
     assert kinds["korquad"] == ("question-answering", "korquad_f1")
-    assert benchmark("glue/mnli").dev_file == "dev_matched.tsv"
-    assert benchmark("glue/mnli-mm").dev_file == "dev_mismatched.tsv"
-    assert benchmark("klue/nli").train_file == "klue-nli-v1.1_train.json"
-    assert benchmark("klue/ner").dev_file == "klue-ner-v1.1_dev.tsv"
+    assert known_dataset("glue/mnli").dev_file == "dev_matched.tsv"
+    assert known_dataset("glue/mnli-mm").dev_file == "dev_mismatched.tsv"
+    assert known_dataset("klue/nli").train_file == "klue-nli-v1.1_train.json"
+    assert known_dataset("klue/ner").dev_file == "klue-ner-v1.1_dev.tsv"
 
 
 def test_tensorflow_datasets_has_other_columns():
-    known = from_tfds(benchmark("glue/mnli-mm"))
+    known = from_tfds(known_dataset("glue/mnli-mm"))
     assert known.train_file == "tfds:glue/mnli:train"
     assert known.dev_file == "tfds:glue/mnli:validation_mismatched"
     assert known.text_columns == ("premise", "hypothesis")
     assert known.label_column == "label"
-    cola = from_tfds(benchmark("glue/cola"))
+    cola = from_tfds(known_dataset("glue/cola"))
     assert (cola.header, cola.text_columns) == ((), ("sentence",))
-    assert from_tfds(benchmark("squad")).label_column == ""
+    assert from_tfds(known_dataset("squad")).label_column == ""
     with pytest.raises(ValueError, match="glue/wnli, .*got klue/nli. Give its files"):
-        from_tfds(benchmark("klue/nli"))
+        from_tfds(known_dataset("klue/nli"))
 
 
 def test_columns_are_those_that_tensorflow_datasets_tells(tmp_path):
     tfds = pytest.importorskip("tensorflow_datasets")
-    for known in BENCHMARKS.values():
+    for known in KNOWN_DATASETS.values():
         if known.tfds is None:
             continue
         assert is_tfds(from_tfds(known).dev_file)
@@ -162,7 +162,7 @@ def test_columns_are_those_that_tensorflow_datasets_tells(tmp_path):
 )
 def test_unknown_names(name, message):
     with pytest.raises(ValueError, match=message):
-        benchmark(name)
+        known_dataset(name)
 
 
 def test_missing_files_are_named_beside_those_there(tmp_path):
@@ -173,10 +173,10 @@ def test_missing_files_are_named_beside_those_there(tmp_path):
         r"files; it holds klue-nli-v1\.1_dev\.json, no klue-nli-v1\.1_train\.json\."
     )
     with pytest.raises(FileNotFoundError, match=message):
-        benchmark_files("klue/nli", tmp_path / "files")
+        known_dataset_files("klue/nli", tmp_path / "files")
     (tmp_path / "MRPC").mkdir()
     message = "MRPC; it holds nothing, no train.tsv, no dev.tsv. download_glue_data.py"
     with pytest.raises(FileNotFoundError, match=message):
-        benchmark_files("glue/mrpc", tmp_path)
+        known_dataset_files("glue/mrpc", tmp_path)
     with pytest.raises(FileNotFoundError, match="directory with the files of nsmc; "):
-        benchmark_files("nsmc", tmp_path / "elsewhere")
+        known_dataset_files("nsmc", tmp_path / "elsewhere")

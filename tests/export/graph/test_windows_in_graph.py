@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kbert.export.graph.text_windows import (
+from kbert.export.graph.windows import (
     code_points,
     in_turns,
     nearest_windows,

@@ -2,11 +2,11 @@
 
 import tensorflow as tf
 
-from kbert.export.graph.text_windows import ROWS_AT_ONCE, in_turns
+from kbert.export.graph.windows import ROWS_AT_ONCE, in_turns
 from kbert.text.preprocessor import BertPreprocessor
 
 
-class PackedTexts(tf.Module):
+class TextStage(tf.Module):
     """Texts, or pairs, as one row of the model each.
 
     Args:

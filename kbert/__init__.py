@@ -5,6 +5,8 @@ Every public name is loaded when it is first used: `import kbert` imports no fra
 
 import importlib
 
+from kbert.registry import KINDS
+
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -31,11 +33,6 @@ _HOMES = {
     "kbert.commands.tokenize": ("tokenize",),
     "kbert.text.packer": ("MultiSegmentPacker",),
     "kbert.text.preprocessor": ("BertPreprocessor",),
-    "kbert.models.backbone": ("BertBackbone",),
-    "kbert.models.pretrainer": ("BertPretrainer",),
-    "kbert.models.text_classifier": ("BertTextClassifier",),
-    "kbert.models.token_classifier": ("BertTokenClassifier",),
-    "kbert.models.question_answerer": ("BertQuestionAnswerer",),
     "kbert.models.hidden_states": ("hidden_states_model",),
     "kbert.models.surgery": ("drop_layers", "freeze", "resize_vocabulary"),
     "kbert.checkpoints.load_and_save": (
@@ -51,9 +48,6 @@ _HOMES = {
     "kbert.pretraining.batches": ("PretrainingBatches",),
     "kbert.metrics.classification": ("F1", "MatthewsCorrelation"),
     "kbert.metrics.correlation": ("PearsonCorrelation", "SpearmanCorrelation"),
-    "kbert.tasks.classification.text_classification": ("TextClassification",),
-    "kbert.tasks.tagging.token_classification": ("TokenClassification",),
-    "kbert.tasks.questions.question_answering": ("QuestionAnswering",),
     "kbert.tasks.answerer": ("answer", "bucketed_dataset"),
     "kbert.tasks.feature_extraction": ("extract_features",),
     "kbert.commands.extract_features": ("feature_lines",),
@@ -62,6 +56,7 @@ _HOMES = {
     "kbert.commands.vocab": ("vocab", "extend_vocab", "prune_vocab"),
     "kbert.commands.pretrain": ("pretrain",),
     "kbert.commands.finetune": ("finetune",),
+    "kbert.commands.answering": ("load_answerer",),
     "kbert.commands.evaluate": ("evaluate",),
     "kbert.commands.predict": ("predict", "fill_mask"),
     "kbert.export.saved_model": ("export_saved_model",),
@@ -71,6 +66,11 @@ _HOMES = {
     "kbert.commands.demo": ("demo",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+# Of each kind of model, its class and that of its task.
+for _kind in KINDS.values():
+    for _place in filter(None, (_kind.model, _kind.task_class)):
+        _home, _, _name = _place.partition(":")
+        _HOME_OF[_name] = _home
 __all__ = sorted(_HOME_OF)
 
 

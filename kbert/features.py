@@ -22,6 +22,15 @@ class Feature:
     dtype: str
     meaning: str
 
+    @property
+    def axes(self) -> str:
+        """A letter for each axis, the batch's first.
+
+        >>> TOKEN_IDS.axes
+        'BL'
+        """
+        return "".join(filter(str.isupper, self.meaning.partition(")")[0]))
+
 
 TOKEN_IDS = Feature("token_ids", (None,), "int32", "(B, L) rows of the vocabulary")
 SEGMENT_IDS = Feature(
@@ -52,3 +61,20 @@ BACKBONE_INPUTS = (TOKEN_IDS, SEGMENT_IDS, PADDING_MASK)
 BACKBONE_OUTPUTS = (SEQUENCE_OUTPUT, POOLED_OUTPUT)
 PRETRAINER_INPUTS = (*BACKBONE_INPUTS, MASK_POSITIONS)
 PRETRAINER_TARGETS = (MASKED_LM, NEXT_SENTENCE)
+
+
+def with_axis(features: tuple[Feature, ...], letter: str) -> tuple[Feature, ...]:
+    """The same tensors with one more axis behind the batch: several rows an example.
+
+    >>> (choices,) = with_axis((TOKEN_IDS,), "C")
+    >>> choices.shape, choices.meaning
+    ((None, None), '(B, C, L) rows of the vocabulary')
+    """
+    return tuple(
+        dataclasses.replace(
+            feature,
+            shape=(None, *feature.shape),
+            meaning=feature.meaning.replace("(B, ", f"(B, {letter}, ", 1),
+        )
+        for feature in features
+    )

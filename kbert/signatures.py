@@ -9,8 +9,6 @@ as the batch's most, and filled up: strings with "", places with -1, scores with
 
 import dataclasses
 
-import numpy as np
-
 MODEL_CARD = "model_card.json"  # beside a graph, or among a SavedModel's assets
 
 
@@ -230,14 +228,16 @@ def signature_of(name: str, config: dict) -> Signature:
     )
 
 
-def example_inputs(signature: Signature) -> dict[str, np.ndarray]:
+def example_inputs(signature: Signature) -> dict:
     """One row for a signature: enough to plan its graph.
 
     The texts of a pair differ, as equal ones could take another way. Numbers are given
     once for each text: a server that batches takes no scalars.
     """
+    import numpy as np
+
     return {
-        tensor.name: np.array([f"{i}"], object)
+        tensor.name: np.full((1,) * len(tensor.shape), f"{i}", object)
         if tensor.default is None
         else np.array([tensor.default], tensor.dtype)
         for i, tensor in enumerate(signature.inputs)

@@ -8,7 +8,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "kbert"
 ROWS = (
-    ("config", "features", "signatures", "disk", "registry"),
+    ("config", "features", "signatures", "disk"),
+    ("registry",),
     ("text", "layers", "metrics"),
     ("models",),
     ("checkpoints", "pretraining", "tasks"),

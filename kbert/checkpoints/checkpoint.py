@@ -9,15 +9,6 @@ import numpy as np
 from kbert.checkpoints.weight_maps import Row
 from kbert.config import BertConfig
 
-# The models a checkpoint can be of.
-HEADS = (
-    "backbone",
-    "pretrainer",
-    "text_classifier",
-    "token_classifier",
-    "question_answerer",
-)
-
 
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
@@ -30,8 +21,8 @@ class Checkpoint:
         format: its name in messages and reports, as "Google TF1".
         path: the directory or file.
         config: sizes, activation, dropouts and epsilon of the backbone.
-        head: the model it is of, one of `HEADS`; or, of a head that kbert has no model
-            for, the format's own name: its backbone can be built.
+        head: the model it is of, one of `kbert.registry.HEADS`; or, of a head that
+            kbert has no model for, the format's own name: its backbone can be built.
         head_arguments: what the head's constructor takes beside the backbone, as
             `{"num_classes": 3, "dropout": 0.1}`.
         names: of all tensors in it, as the format spells them.

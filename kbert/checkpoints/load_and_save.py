@@ -9,9 +9,11 @@ from kbert.checkpoints.formats import find_checkpoint
 from kbert.checkpoints.hubs import is_handle, resolve
 from kbert.checkpoints.huggingface import directory as huggingface
 from kbert.checkpoints.keras.keras_file import is_keras_file, read_keras
-from kbert.checkpoints.model_builder import build, head_of, variables_of
+from kbert.checkpoints.model_builder import build, variables_of
 from kbert.checkpoints.weight_transfer import LoadReport
 from kbert.disk.whole_directories import write_directory
+from kbert.models.backbone import backbone_of
+from kbert.registry import kind_of
 from kbert.text import tokenizer_files
 from kbert.text.tokenizer_files import (
     PRESETS,
@@ -116,7 +118,7 @@ def _load(directory_or_preset, head, dtype):
     model, report = build(find_checkpoint(path), head, dtype)
     directory = path if path.is_dir() else path.parent
     if vocabulary_file(directory):
-        rows = getattr(model, "backbone", model).vocabulary_size
+        rows = backbone_of(model).vocabulary_size
         check_vocabulary(load_vocabulary(directory), rows, directory)
     return model, report
 
@@ -129,11 +131,12 @@ def _load_keras(path, head, dtype):
         )
     model = read_keras(path)
     if head == "backbone":
-        model = getattr(model, "backbone", model)
-    elif head not in (None, head_of(model)):
+        model = backbone_of(model)
+    elif head not in (None, kind_of(model).head):
+        held = kind_of(model).head
         raise ValueError(
-            f"Expected no other head for {path}: it holds a {head_of(model)}. Put a "
-            f"new head on kbert.load_backbone({str(path)!r})."
+            f"Expected no other head for {path}: it holds a {held}. Put a new head on "
+            f" kbert.load_backbone({str(path)!r})."
         )
     variables = variables_of(model)
     return model, LoadReport(
@@ -143,7 +146,7 @@ def _load_keras(path, head, dtype):
         shapes={name: tuple(variable.shape) for name, variable in variables.items()},
         format="Keras",
         path=path,
-        head=head_of(model),
+        head=kind_of(model).head,
     )
 
 
@@ -195,7 +198,7 @@ def save(
         ValueError: more tokens in the vocabulary than rows in the embedding, or labels
             in `config` that are not as many as the model's classes.
     """
-    backbone = getattr(model, "backbone", model)
+    backbone = backbone_of(model)
     config = dict(config or {})
     if tokenizer is not None:
         vocabulary = tokenizer.vocabulary

@@ -6,46 +6,11 @@ import warnings
 import keras
 import numpy as np
 
-from kbert.checkpoints.checkpoint import HEADS, Checkpoint
+from kbert.checkpoints.checkpoint import Checkpoint
 from kbert.checkpoints.weight_transfer import LoadReport, assign, weights_by_path
 from kbert.layers.initializer import filled_later, kernel_initializer
-from kbert.models.backbone import BertBackbone
-from kbert.models.pretrainer import BertPretrainer
-from kbert.models.question_answerer import BertQuestionAnswerer
-from kbert.models.text_classifier import BertTextClassifier
-from kbert.models.token_classifier import BertTokenClassifier
-
-CLASSES = {
-    "backbone": BertBackbone,
-    "pretrainer": BertPretrainer,
-    "text_classifier": BertTextClassifier,
-    "token_classifier": BertTokenClassifier,
-    "question_answerer": BertQuestionAnswerer,
-}
-# The layers of a model that are its head: attributes, and the start of their paths.
-HEAD_LAYERS = {
-    "backbone": (),
-    "pretrainer": ("masked_lm_head", "next_sentence_head"),
-    "text_classifier": ("classifier",),
-    "token_classifier": ("classifier",),
-    "question_answerer": ("answer_span",),
-}
-WITHOUT_POOLER = ("token_classifier", "question_answerer")
-
-
-def head_of(model: keras.Model) -> str:
-    """Which of `HEADS` a model is.
-
-    Raises:
-        ValueError: it is none of kbert's models.
-    """
-    for head, kind in CLASSES.items():
-        if isinstance(model, kind):
-            return head
-    raise ValueError(
-        f"Expected a {', '.join(k.__name__ for k in CLASSES.values())}; got "
-        f"{type(model).__name__}."
-    )
+from kbert.models.backbone import BertBackbone, backbone_of
+from kbert.registry import HEADS, KINDS, kind_of, loaded
 
 
 def variables_of(model: keras.Model) -> dict:
@@ -55,9 +20,9 @@ def variables_of(model: keras.Model) -> dict:
     "embeddings/norm/gamma", "encoder_block_0/intermediate/kernel", "classifier/bias".
     A kernel with LoRA is given merged with its adapter, as a float32 array.
     """
-    backbone = getattr(model, "backbone", model)
+    backbone = backbone_of(model)
     layers = [backbone.embeddings, *backbone.blocks, backbone.pooler]
-    layers += [getattr(model, name) for name in HEAD_LAYERS[head_of(model)]]
+    layers += [getattr(model, name) for name in kind_of(model).head_layers]
     variables = weights_by_path(layers)
     _merge_lora(variables, backbone)
     return variables
@@ -108,6 +73,7 @@ def build(
             f"{checkpoint.path} is of {head}. Its backbone loads by itself: "
             "kbert.load_backbone(path)."
         )
+    kind = KINDS[head]
     taken = _taken(checkpoint, head)
     rows = checkpoint.rows.get(head, checkpoint.rows["backbone"])
     rows = [row for row in rows if not taken.intersection(row.theirs)]
@@ -116,15 +82,15 @@ def build(
     with filled_later():
         model = BertBackbone(**checkpoint.config.arguments(), dtype=dtype)
         if head != "backbone":
-            model = CLASSES[head](model, **arguments)
+            model = loaded(kind.model)(model, **arguments)
     missing = [
         part
-        for part in ("pooler", *HEAD_LAYERS[head])
+        for part in ("pooler", *kind.head_layers)
         if not any(n in names for row in _rows_of(rows, part) for n in row.theirs)
     ]
     variables = variables_of(model)
     _draw(variables, missing, checkpoint.config.initializer_range)
-    if head in WITHOUT_POOLER and "pooler" in missing:  # which no output reads
+    if not kind.reads_pooler and "pooler" in missing:  # which no output reads
         missing.remove("pooler")
         variables = {k: v for k, v in variables.items() if not k.startswith("pooler/")}
 
@@ -172,7 +138,7 @@ def _rows_of(rows, part):
 
 def _head_names(checkpoint, head):
     """The foreign names that the rows of a head ask for, backbone left out."""
-    parts = HEAD_LAYERS[head]
+    parts = KINDS[head].head_layers
     rows = checkpoint.rows.get(head, ())
     return {n for part in parts for row in _rows_of(rows, part) for n in row.theirs}
 
@@ -196,19 +162,20 @@ def _head_arguments(checkpoint, head, names, rows):
         ValueError: neither settings nor tensors say how many classes there are.
     """
     arguments = dict(checkpoint.head_arguments) if head == checkpoint.head else {}
-    if head not in ("text_classifier", "token_classifier"):
+    kind = KINDS[head]
+    if not kind.has_classes:
         return arguments
     if arguments.get("num_classes") is None:
         biases = [
             row.theirs[0]
             for row in rows
-            if row.ours == "classifier/bias" and row.theirs[0] in names
+            if row.ours == f"{kind.head_layers[0]}/bias" and row.theirs[0] in names
         ]
         if not biases:
             raise ValueError(
                 f"Expected a number of classes in {checkpoint.path}; neither its "
                 "settings nor its weights tell one. Load the backbone and put a head "
-                f"on it: kbert.{CLASSES[head].__name__}(kbert.load_backbone(path), "
+                f"on it: kbert.{kind.model_name}(kbert.load_backbone(path), "
                 "num_classes)."
             )
         arguments["num_classes"] = len(checkpoint.read(biases[0]))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
+from kbert.models.backbone import backbone_of
 from kbert.models.surgery import all_weights, token_weights, with_sizes
 from kbert.text.vocabulary import Vocabulary
 from kbert.text.vocabulary_change import as_reference
@@ -38,7 +39,7 @@ def with_vocabulary(
     Raises:
         ValueError: the tokenizer's vocabulary has more tokens than the model has rows.
     """
-    backbone = getattr(model, "backbone", model)
+    backbone = backbone_of(model)
     if len(tokenizer.vocabulary) > backbone.vocabulary_size:
         raise ValueError(
             f"Expected the tokenizer of this model, of at most "

@@ -1,6 +1,9 @@
 """Which foreign tensor fills which weight: the only home of foreign names."""
 
 import dataclasses
+from collections.abc import Callable
+
+from kbert.registry import KINDS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +34,23 @@ def _norm(ours: str, theirs: str) -> list[Row]:
         Row(f"{ours}/gamma", (f"{theirs}.weight",)),
         Row(f"{ours}/beta", (f"{theirs}.bias",)),
     ]
+
+
+def _heads(
+    format: str, dense: Callable[[str, str], list[Row]], **own: list[Row]
+) -> dict[str, list[Row]]:
+    """Head -> the rows that fill it, for the kinds that a format can hold.
+
+    Args:
+        format: as the registry's `Kind.dense` names it.
+        dense: the rows of one dense layer, from its name here and its name there.
+        **own: rows of heads that are more than that.
+    """
+    rows = {"backbone": []} | own
+    for kind in KINDS.values():
+        if format in kind.dense:
+            rows[kind.head] = dense(*kind.head_layers, kind.dense[format])
+    return rows
 
 
 def huggingface_backbone(num_layers: int) -> list[Row]:
@@ -68,29 +88,16 @@ def huggingface_backbone(num_layers: int) -> list[Row]:
 
 # The decoder's weight is the token embedding and its bias `cls.predictions.bias`: tied
 # there as here, and stored once.
-HUGGINGFACE_HEADS = {
-    "backbone": [],
-    "pretrainer": [
+HUGGINGFACE_HEADS = _heads(
+    "huggingface",
+    _dense,
+    pretrainer=[
         *_dense("masked_lm_head/transform", "cls.predictions.transform.dense"),
         *_norm("masked_lm_head/norm", "cls.predictions.transform.LayerNorm"),
         Row("masked_lm_head/output_bias", ("cls.predictions.bias",)),
         *_dense("next_sentence_head/dense", "cls.seq_relationship"),
     ],
-    "text_classifier": _dense("classifier", "classifier"),
-    "token_classifier": _dense("classifier", "classifier"),
-    "question_answerer": _dense("answer_span", "qa_outputs"),
-}
-# `architectures` of config.json, and the model it is here. The first of a head is the
-# one that is written.
-HUGGINGFACE_ARCHITECTURES = {
-    "BertModel": "backbone",
-    "BertForPreTraining": "pretrainer",
-    "BertForMaskedLM": "pretrainer",
-    "BertForNextSentencePrediction": "pretrainer",
-    "BertForSequenceClassification": "text_classifier",
-    "BertForTokenClassification": "token_classifier",
-    "BertForQuestionAnswering": "question_answerer",
-}
+)
 
 # May lie in a file and are not weights of ours: copies of tied tensors, and constants.
 HUGGINGFACE_REDUNDANT = {
@@ -192,9 +199,10 @@ def _kerashub_heads() -> dict[str, list[Row]]:
     dense, norm = ("kernel", "bias"), ("gamma", "beta")
     layers = f"{KERASHUB_TASK}/layers"
     theirs = f"{layers}/masked_lm_head"
-    return {
-        "backbone": [],
-        "pretrainer": [
+    return _heads(
+        "kerashub",
+        lambda ours, theirs: _numbered(ours, dense, f"{layers}/{theirs}"),
+        pretrainer=[
             *_numbered(
                 "masked_lm_head/transform", dense, f"{theirs}/_intermediate_dense"
             ),
@@ -203,19 +211,11 @@ def _kerashub_heads() -> dict[str, list[Row]]:
             ),
             Row("masked_lm_head/output_bias", (f"{theirs}/vars/0",)),
         ],
-        "text_classifier": _numbered("classifier", dense, f"{layers}/dense"),
-    }
+    )
 
 
 # KerasHub has no next sentence head, and no other models.
 KERASHUB_HEADS = _kerashub_heads()
-# `registered_name` of task.json, after "keras_hub>" or "keras_nlp>", and the model it
-# is here.
-KERASHUB_TASKS = {
-    "BertTextClassifier": "text_classifier",
-    "BertClassifier": "text_classifier",  # its name in keras_nlp
-    "BertMaskedLM": "pretrainer",
-}
 
 
 def _keras_dense(ours: str, *theirs: str) -> list[Row]:
@@ -264,7 +264,7 @@ def google_backbone(num_layers: int) -> list[Row]:
     return rows + _keras_dense("pooler", "bert/pooler/dense")
 
 
-def _google_output(ours: str, scope: str = "") -> list[Row]:
+def _google_output(ours: str, scope: str) -> list[Row]:
     return [
         Row(f"{ours}/kernel", (f"{scope}output_weights",), transposed=True),
         Row(f"{ours}/bias", (f"{scope}output_bias",)),
@@ -273,18 +273,16 @@ def _google_output(ours: str, scope: str = "") -> list[Row]:
 
 # The heads of run_pretraining.py, run_classifier.py and run_squad.py; taggers made from
 # run_classifier.py spell theirs as it does.
-GOOGLE_HEADS = {
-    "backbone": [],
-    "pretrainer": [
+GOOGLE_HEADS = _heads(
+    "google",
+    _google_output,
+    pretrainer=[
         *_keras_dense("masked_lm_head/transform", "cls/predictions/transform/dense"),
         *_keras_norm("masked_lm_head/norm", "cls/predictions/transform/LayerNorm"),
         Row("masked_lm_head/output_bias", ("cls/predictions/output_bias",)),
         *_google_output("next_sentence_head/dense", "cls/seq_relationship/"),
     ],
-    "text_classifier": _google_output("classifier"),
-    "token_classifier": _google_output("classifier"),
-    "question_answerer": _google_output("answer_span", "cls/squad/"),
-}
+)
 # Variables beside the weights, and what they are.
 GOOGLE_IGNORED = {
     "global_step": "counts the steps of its training",
@@ -351,18 +349,16 @@ def model_garden_backbone(num_layers: int) -> list[Row]:
 
 
 # The heads' paths from where the reader finds them.
-MODEL_GARDEN_HEADS = {
-    "backbone": [],
-    "pretrainer": [
+MODEL_GARDEN_HEADS = _heads(
+    "model_garden",
+    _keras_dense,
+    pretrainer=[
         *_keras_dense("masked_lm_head/transform", "masked_lm/dense"),
         *_keras_norm("masked_lm_head/norm", "masked_lm/layer_norm"),
         Row("masked_lm_head/output_bias", ("masked_lm/bias",)),
         *_keras_dense("next_sentence_head/dense", "next_sentence/out_proj"),
     ],
-    "text_classifier": _keras_dense("classifier", "head/out_proj"),
-    "token_classifier": _keras_dense("classifier", "head/out_proj"),
-    "question_answerer": _keras_dense("answer_span", "head/out_proj"),
-}
+)
 # The same layers where the encoder is a functional model: numbered as they were made.
 MODEL_GARDEN_NUMBERED = {
     "_embedding_layer": "layer_with_weights-0",

@@ -22,7 +22,7 @@ class LoadReport:
         shapes: path of ours -> its shape, filled or not.
         format: of the checkpoint, as "Hugging Face".
         path: of the checkpoint.
-        head: the model that was made, one of `kbert.checkpoints.checkpoint.HEADS`.
+        head: the model that was made, one of `kbert.registry.HEADS`.
     """
 
     filled: dict[str, tuple[str, ...]]

@@ -6,15 +6,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from kbert.checkpoints.huggingface.directory import read_config
-from kbert.checkpoints.load_and_save import load, load_tokenizer, local_path
+from kbert.checkpoints.load_and_save import local_path
+from kbert.commands.answering import load_answerer
 from kbert.disk.provenance import command_of, data_facts, versions
 from kbert.disk.whole_directories import write_directory
-from kbert.registry import task_from_config
 from kbert.reports.report import write_report
-from kbert.tasks.answerer import Answerer
-from kbert.tasks.questions.question_answering import QuestionAnswering
-from kbert.tasks.questions.squad_files import write_predictions
 from kbert.tasks.task import Task, scored
 
 
@@ -69,23 +65,6 @@ def evaluate(
     return scores
 
 
-def load_task(model: str, encoding: str | None = None) -> Task:
-    """What a fine-tuned model was trained for, from its directory.
-
-    Raises:
-        ValueError: the directory holds a model without one of the tasks' heads.
-    """
-    return task_from_config(read_config(local_path(model)), encoding=encoding)
-
-
-def load_answerer(
-    model: str, token_budget: int, encoding: str | None = None
-) -> Answerer:
-    """A fine-tuned model, ready to answer; its errors are those of `load_task`."""
-    task = load_task(model, encoding)
-    return Answerer(load(model), task, load_tokenizer(model), token_budget)
-
-
 def write_evaluation(
     directory: Path,
     task: Task,
@@ -102,12 +81,8 @@ def write_evaluation(
     """
     text = json.dumps({"scores": scores, **facts}, ensure_ascii=False, indent=2)
     (directory / "scores.json").write_text(text + "\n", "utf-8")
-    if isinstance(task, QuestionAnswering):
-        write_predictions(directory, answers)
-    else:
-        with open(directory / "predictions.jsonl", "w", encoding="utf-8") as stream:
-            for answer in answers:
-                stream.write(json.dumps(answer, ensure_ascii=False) + "\n")
+    for name, content in task.files(answers).items():
+        (directory / name).write_text(content, "utf-8")
     write_report(
         directory / "report.html", task, examples, answers, scores, history, facts
     )

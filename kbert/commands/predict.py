@@ -7,10 +7,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from kbert.checkpoints.load_and_save import load, load_tokenizer, local_path
-from kbert.commands.evaluate import load_answerer, load_task
+from kbert.commands.answering import load_answerer, load_task
 from kbert.disk.answer_file import AnswerFile
 from kbert.disk.provenance import data_facts, directory_facts, versions
 from kbert.disk.whole_directories import refuse_existing
+from kbert.registry import kind_of
 from kbert.tasks.answerer import portions
 from kbert.tasks.fill_mask import fill_masks
 
@@ -119,7 +120,7 @@ def fill_mask(model: str, text: str, top_k: int = 5) -> list[dict]:
     Returns: dicts of `mask` (counted from 1), `token`, `score` (0 to 1) and `filled`.
     """
     pretrainer = load(model)
-    if not hasattr(pretrainer, "masked_lm_head"):
+    if kind_of(pretrainer).head != "pretrainer":
         raise ValueError(
             f"Expected a pre-trained model with its masked-language-model head in "
             f"{model}; it holds a {type(pretrainer).__name__}."

@@ -1,20 +1,14 @@
 """What an exported model says of itself: `model_card.json`."""
 
+import dataclasses
 import json
 from pathlib import Path
 
-from kbert.checkpoints.model_builder import head_of
 from kbert.disk.provenance import sha256, versions
 from kbert.export.servable import Servable
+from kbert.models.backbone import backbone_of
+from kbert.registry import KINDS, kind_of
 from kbert.signatures import Signature
-
-_TASKS = {
-    "backbone": "encoder",
-    "pretrainer": "pretraining",
-    "text_classifier": "text_classification",
-    "token_classifier": "token_classification",
-    "question_answerer": "question_answering",
-}
 
 
 def model_card(servable: Servable, signatures: dict[str, Signature]) -> dict:
@@ -28,12 +22,13 @@ def model_card(servable: Servable, signatures: dict[str, Signature]) -> dict:
         signatures: by name; the first is the default.
     """
     model, task = servable.model, servable.task
-    backbone = getattr(model, "backbone", model)
+    backbone, kind = backbone_of(model), kind_of(model)
     run = _read_run(servable.directory)
     weights = servable.directory / "model.safetensors"
     return {
         "name": servable.name,
-        "task": _TASKS[head_of(model)],
+        "task": kind.task,
+        "words": _words(kind, signatures),
         "problem_type": getattr(task, "problem_type", None),
         "labels": list(getattr(task, "labels", ())),
         "default_signature": next(iter(signatures)),
@@ -48,6 +43,17 @@ def model_card(servable: Servable, signatures: dict[str, Signature]) -> dict:
         "metrics": run.get("dev", {}),
         "data": {part: _facts(facts) for part, facts in run.get("data", {}).items()},
         "versions": versions(),
+    }
+
+
+def _words(kind, signatures):
+    """What a page calls the task and its functions, in every language it has."""
+    page = {**KINDS["backbone"].page, **kind.page}
+    return {
+        "task": dict(kind.words),
+        "signatures": {
+            name: dataclasses.asdict(page[name]) for name in signatures if name in page
+        },
     }
 
 

@@ -45,14 +45,7 @@ def export_saved_model(
     Returns: the version's directory.
     """
     servable = load_servable(model, name)
-    served = ServedModel(
-        servable.model,
-        servable.tokenizer,
-        servable.task,
-        servable.has_next_sentence,
-        pooling,
-        normalize,
-    )
+    served = ServedModel(servable, pooling, normalize)
     card = model_card(servable, served.declared)
     version = next_version(Path(output) / servable.name)
     with write_directory(version) as aside, tempfile.TemporaryDirectory() as scratch:

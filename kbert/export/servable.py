@@ -13,10 +13,9 @@ from kbert.checkpoints.load_and_save import (
     load_with_report,
     local_path,
 )
-from kbert.registry import task_from_config
+from kbert.models.backbone import backbone_of
+from kbert.registry import KINDS, task_from_config
 from kbert.tasks.task import Task
-
-_NEEDS_TASK = ("text_classifier", "token_classifier", "question_answerer")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Servable:
     @property
     def sequence_length(self) -> int:
         """Tokens of a row."""
-        backbone = getattr(self.model, "backbone", self.model)
+        backbone = backbone_of(self.model)
         return self.task.sequence_length if self.task else backbone.max_sequence_length
 
 
@@ -62,7 +61,7 @@ def load_servable(model: str, name: str | None = None) -> Servable:
     name = served_name(name or path.resolve().name)
     keras_model, report = load_with_report(path, "float32")
     task = None
-    if report.head in _NEEDS_TASK:
+    if KINDS[report.head].task_class:
         _check_trained(report, path)
         task = task_from_config(read_config(path))
     has_next_sentence = not any(

@@ -16,6 +16,7 @@ class ServedClassifier(tf.Module):
 
     Attributes:
         signatures: its functions by name: `classify`, or `regress` of a regression.
+        num_texts: of each row, 1 or 2.
     """
 
     def __init__(self, apply_model, tokenizer, task):
@@ -25,12 +26,18 @@ class ServedClassifier(tf.Module):
         self.labels = tf.constant(task.labels, tf.string)  # (C,)
         self.num_outputs = len(task.labels) or 1
         self.has_several = task.problem_type == "multi_label_classification"
+        self.num_texts = len(task.text_columns)
         declared = {
             "single_label_classification": classify,
             "multi_label_classification": classify_several,
             "regression": regress,
-        }[task.problem_type](len(task.text_columns))
+        }[task.problem_type](self.num_texts)
         self.signatures = {declared.name: declared}
+
+    @classmethod
+    def of(cls, servable, apply_model) -> "ServedClassifier":
+        """That of a `Servable`."""
+        return cls(apply_model, servable.tokenizer, servable.task)
 
     def classify(self, *texts):
         """Strings (B,), one or two of them -> the outputs of `signatures.classify`."""

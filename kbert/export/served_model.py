@@ -2,33 +2,23 @@
 
 import inspect
 
-import keras
 import tensorflow as tf
 
-from kbert.checkpoints.model_builder import head_of
-from kbert.export.served_classifier import ServedClassifier
+from kbert.export.servable import Servable
 from kbert.export.served_encoder import ServedEncoder
-from kbert.export.served_pretrainer import ServedPretrainer
-from kbert.export.served_question_answerer import ServedQuestionAnswerer
-from kbert.export.served_tagger import ServedTagger
+from kbert.models.backbone import backbone_of
+from kbert.registry import kind_of, loaded
 from kbert.signatures import Signature
-from kbert.tasks.task import Task
-
-_TASK_PARTS = {
-    "text_classifier": ServedClassifier,
-    "token_classifier": ServedTagger,
-    "question_answerer": ServedQuestionAnswerer,
-}
 
 
 class ServedModel(tf.Module):
     """A model, its text stage, and a TensorFlow function for each signature.
 
+    What its kind can answer comes from the part that the registry names; every model
+    has `ServedEncoder` beside it.
+
     Args:
-        model: any of kbert's Keras models.
-        tokenizer: its tokenizer.
-        task: that of a fine-tuned model, else None.
-        has_next_sentence: whether a pre-trained model was trained for it.
+        servable: the model, its tokenizer and its task.
         pooling, normalize: of `embed`; see `ServedEncoder`.
 
     Attributes:
@@ -38,35 +28,23 @@ class ServedModel(tf.Module):
     """
 
     def __init__(
-        self,
-        model: keras.Model,
-        tokenizer,
-        task: Task | None = None,
-        has_next_sentence: bool = True,
-        pooling: str = "mean",
-        normalize: bool = False,
+        self, servable: Servable, pooling: str = "mean", normalize: bool = False
     ):
         super().__init__(name="served_model")
-        backbone = getattr(model, "backbone", model)
-        length = task.sequence_length if task else backbone.max_sequence_length
-        head = head_of(model)
-        is_pair = head == "question_answerer" or (
-            head == "text_classifier" and len(task.text_columns) == 2
-        )
-        encoder = ServedEncoder(
-            backbone, tokenizer, length, 1 + is_pair, pooling, normalize
-        )
+        model, length = servable.model, servable.sequence_length
+        backbone = backbone_of(model)
 
         def apply_model(inputs):
             return model(inputs, training=False)
 
-        self.parts = [encoder]
-        if task is not None:
-            own = _TASK_PARTS[head](apply_model, tokenizer, task)
-            self.parts = [own, encoder]
-        elif head == "pretrainer":
-            own = ServedPretrainer(apply_model, tokenizer, length, has_next_sentence)
-            self.parts = [own, encoder]
+        self.parts, num_texts = [], 1
+        if kind_of(model).served:
+            own = loaded(kind_of(model).served).of(servable, apply_model)
+            self.parts, num_texts = [own], own.num_texts
+        encoder = ServedEncoder(
+            backbone, servable.tokenizer, length, num_texts, pooling, normalize
+        )
+        self.parts.append(encoder)
         self.sequence_length = length
         self.declared: dict[str, Signature] = {
             name: signature
@@ -91,7 +69,7 @@ def _function(method, signature):
     """One trace for all batches; inputs have their names, and their defaults."""
     names = [tensor.name for tensor in signature.inputs]
     specs = [
-        tf.TensorSpec((None,) if tensor.shape else None, tensor.dtype, tensor.name)
+        tf.TensorSpec((None,) * len(tensor.shape) or None, tensor.dtype, tensor.name)
         for tensor in signature.inputs
     ]
 

@@ -23,7 +23,13 @@ class ServedPretrainer(tf.Module):
         tokenizer: its tokenizer.
         sequence_length: tokens that a text, or a pair, is cut to.
         has_next_sentence: whether the model was trained for it.
+
+    Attributes:
+        signatures: its functions, by name.
+        num_texts: of each row of `attention`.
     """
+
+    num_texts = 1
 
     def __init__(self, apply_model, tokenizer, sequence_length, has_next_sentence=True):
         super().__init__(name="served_pretrainer")
@@ -39,6 +45,16 @@ class ServedPretrainer(tf.Module):
         self.tokens = tf.constant(self.vocabulary.tokens)  # (V,)
         declared = (FILL_MASK, NEXT_SENTENCE)[: 1 + has_next_sentence]
         self.signatures = {signature.name: signature for signature in declared}
+
+    @classmethod
+    def of(cls, servable, apply_model) -> "ServedPretrainer":
+        """That of a `Servable`."""
+        return cls(
+            apply_model,
+            servable.tokenizer,
+            servable.sequence_length,
+            servable.has_next_sentence,
+        )
 
     def fill_mask(self, text, k):
         """Strings (B,) and int32 (B,) or scalar -> the outputs of `FILL_MASK`.

@@ -25,7 +25,13 @@ class ServedQuestionAnswerer(tf.Module):
         apply_model: the inputs, int32 (W, L) each, to `start_logits` and `end_logits`.
         tokenizer: its tokenizer.
         task: a `QuestionAnswering`.
+
+    Attributes:
+        signatures: its function, by name.
+        num_texts: of each row.
     """
+
+    num_texts = 2
 
     def __init__(self, apply_model, tokenizer, task):
         super().__init__(name="served_question_answerer")
@@ -33,6 +39,11 @@ class ServedQuestionAnswerer(tf.Module):
         self.tokenizer = tokenizer
         self.task = task
         self.signatures = {"answer": ANSWER}
+
+    @classmethod
+    def of(cls, servable, apply_model) -> "ServedQuestionAnswerer":
+        """That of a `Servable`."""
+        return cls(apply_model, servable.tokenizer, servable.task)
 
     def answer(self, question, context):
         """Strings (B,) and (B,) -> the outputs of `ANSWER`.

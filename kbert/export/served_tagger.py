@@ -27,7 +27,13 @@ class ServedTagger(tf.Module):
         apply_model: the inputs, int32 (W, L) each, to logits (W, L, C).
         tokenizer: its tokenizer.
         task: a `TokenClassification`.
+
+    Attributes:
+        signatures: its function, by name.
+        num_texts: of each row.
     """
+
+    num_texts = 1
 
     def __init__(self, apply_model, tokenizer, task):
         super().__init__(name="served_tagger")
@@ -49,6 +55,11 @@ class ServedTagger(tf.Module):
             self.type_names = tf.constant(names)
         else:
             self.type_names = tf.constant(tags)
+
+    @classmethod
+    def of(cls, servable, apply_model) -> "ServedTagger":
+        """That of a `Servable`."""
+        return cls(apply_model, servable.tokenizer, servable.task)
 
     def tag(self, text):
         """Strings (B,) -> the outputs of `TAG`.

@@ -20,34 +20,18 @@ import numpy as np
 import tensorflow as tf
 
 from kbert.checkpoints.huggingface.directory import write_config
-from kbert.checkpoints.model_builder import head_of
 from kbert.disk.whole_directories import write_directory
 from kbert.export.model_card import model_card
 from kbert.export.servable import Servable, next_version
-from kbert.features import BACKBONE_INPUTS, MASK_POSITIONS
+from kbert.models.backbone import backbone_of
+from kbert.registry import kind_of
 from kbert.signatures import MODEL_CARD, Signature, Tensor
 from kbert.text.tokenizer_files import write_tokenizer
 from kbert.text.tokenizers_file import write_tokenizers_file
 
 BOUND = 1e-4  # the most that outputs may differ from those of Keras
+_CHOICES = 3  # rows of an example, where it has several
 _BATCHES = ((1, 1.0), (1, 0.25), (3, 0.5), (8, 0.125))  # rows, share of the length
-_LOGITS = "before softmax"
-_OUTPUTS = {
-    "backbone": (
-        Tensor("sequence_output", "float32", "BLD", "one vector per token"),
-        Tensor("pooled_output", "float32", "BD", "tanh(dense([CLS]))"),
-    ),
-    "pretrainer": (
-        Tensor("masked_lm", "float32", "BMV", _LOGITS),
-        Tensor("next_sentence", "float32", "BC", f"{_LOGITS}; 0: B follows A"),
-    ),
-    "text_classifier": (Tensor("logits", "float32", "BC", _LOGITS),),
-    "token_classifier": (Tensor("logits", "float32", "BLC", f"{_LOGITS}, per token"),),
-    "question_answerer": (
-        Tensor("start_logits", "float32", "BL", f"{_LOGITS} over the tokens"),
-        Tensor("end_logits", "float32", "BL", f"{_LOGITS} over the tokens"),
-    ),
-}
 
 
 class TensorModel(tf.Module):
@@ -66,18 +50,16 @@ class TensorModel(tf.Module):
     def __init__(self, servable: Servable):
         super().__init__(name="tensor_model")
         self.model = model = servable.model
-        head = head_of(model)
-        features = BACKBONE_INPUTS
-        if head == "pretrainer":
-            features = (*features, MASK_POSITIONS)
-        letters = ("BM" if f is MASK_POSITIONS else "BL" for f in features)
+        kind = kind_of(model)
         inputs = tuple(
-            Tensor(f.name, f.dtype, axes, f.meaning.partition(") ")[2])
-            for f, axes in zip(features, letters)
+            Tensor(f.name, f.dtype, f.axes, f.meaning.partition(") ")[2])
+            for f in kind.inputs
         )
-        self.signature = Signature("tensors", inputs, _OUTPUTS[head])
+        self.signature = Signature("tensors", inputs, kind.outputs)
         self.weights = [variable.value for variable in model.variables]
-        self.specs = [tf.TensorSpec((None, None), t.dtype, t.name) for t in inputs]
+        self.specs = [
+            tf.TensorSpec((None,) * len(t.shape), t.dtype, t.name) for t in inputs
+        ]
         self.function = tf.function(
             self.call, input_signature=self.specs, autograph=False
         )
@@ -143,23 +125,12 @@ def _largest_difference(tensor_model, call, servable):
     """Over random rows of several shapes, filling among them; NaN if one is."""
     generator = np.random.default_rng(0)
     length = servable.sequence_length
-    rows = getattr(servable.model, "backbone", servable.model).vocabulary_size
+    rows = backbone_of(servable.model).vocabulary_size
     largest = 0.0
     for count, share in _BATCHES:
         long = max(2, int(length * share))
-        lengths = generator.integers(1, long + 1, (count, 1))
-        lengths[0] = long
-        ids = generator.integers(0, rows, (count, long))
-        inputs = {
-            "token_ids": ids,
-            "segment_ids": np.arange(long) >= generator.integers(1, long, (count, 1)),
-            "padding_mask": np.arange(long) < lengths,
-            "mask_positions": generator.integers(0, lengths, (count, 3)),
-        }
-        inputs = {
-            t.name: inputs[t.name].astype(t.dtype)
-            for t in tensor_model.signature.inputs
-        }
+        tensors = tensor_model.signature.inputs
+        inputs = _random_inputs(generator, tensors, count, long, rows)
         expected = keras.tree.map_structure(
             np.asarray, tensor_model.function(*map(tf.constant, inputs.values()))
         )
@@ -170,3 +141,24 @@ def _largest_difference(tensor_model, call, servable):
             if largest != largest:
                 return largest
     return largest
+
+
+def _random_inputs(generator, tensors, count, long, vocabulary_size):
+    """Arrays (count, …) by name, the first row full, the others filled up."""
+    each = _CHOICES if any("C" in tensor.shape for tensor in tensors) else 1
+    num_rows = count * each
+    lengths = generator.integers(1, long + 1, (num_rows, 1))
+    lengths[0] = long
+    second = generator.integers(1, long, (num_rows, 1))
+    arrays = {
+        "token_ids": generator.integers(0, vocabulary_size, (num_rows, long)),
+        "segment_ids": np.arange(long) >= second,
+        "padding_mask": np.arange(long) < lengths,
+        "mask_positions": generator.integers(0, lengths, (num_rows, 3)),
+    }
+    return {
+        tensor.name: arrays[tensor.name]
+        .reshape((count, each, -1) if "C" in tensor.shape else (num_rows, -1))
+        .astype(tensor.dtype)
+        for tensor in tensors
+    }

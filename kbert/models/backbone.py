@@ -217,3 +217,8 @@ class BertBackbone(keras.Model):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         return cls(**config)
+
+
+def backbone_of(model: keras.Model) -> BertBackbone:
+    """The `BertBackbone` under a model's head; a backbone is its own."""
+    return getattr(model, "backbone", model)

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 
 import keras
 
+from kbert.models.backbone import backbone_of
+from kbert.registry import kind_of
+
 
 def drop_layers(model: keras.Model, keep: int | Sequence[int]) -> keras.Model:
     """A new model with some of the encoder blocks, as a student begins in distillation.
@@ -24,7 +27,7 @@ def drop_layers(model: keras.Model, keep: int | Sequence[int]) -> keras.Model:
         ValueError: no block, one that is not there, or positions that do not rise; or
             a model with LoRA.
     """
-    backbone = getattr(model, "backbone", model)
+    backbone = backbone_of(model)
     kept = list(range(keep)) if isinstance(keep, int) else list(keep)
     places = range(backbone.num_layers)
     if not kept or kept != sorted(set(kept)) or not set(kept) <= set(places):
@@ -33,7 +36,7 @@ def drop_layers(model: keras.Model, keep: int | Sequence[int]) -> keras.Model:
             f"to {backbone.num_layers - 1}; got {keep!r}."
         )
     new = with_sizes(model, num_layers=len(kept))
-    new_backbone = getattr(new, "backbone", new)
+    new_backbone = backbone_of(new)
     blocks = [backbone.blocks[i] for i in kept]
     pairs = [
         (backbone.embeddings, new_backbone.embeddings),
@@ -103,7 +106,7 @@ def freeze(
         ValueError: more blocks than the model has, or fewer than 0; or a model with
             LoRA.
     """
-    backbone = getattr(model, "backbone", model)
+    backbone = backbone_of(model)
     _refuse_lora(backbone)
     num_layers = backbone.num_layers if num_layers is None else num_layers
     if not 0 <= num_layers <= backbone.num_layers:
@@ -129,7 +132,7 @@ def with_sizes(model: keras.Model, **sizes) -> keras.Model:
     Raises:
         ValueError: a model with LoRA.
     """
-    backbone = getattr(model, "backbone", model)
+    backbone = backbone_of(model)
     _refuse_lora(backbone)
     resized = keras.saving.serialize_keras_object(backbone)
     resized["config"] |= sizes
@@ -140,23 +143,23 @@ def with_sizes(model: keras.Model, **sizes) -> keras.Model:
 
 def token_weights(model: keras.Model) -> list:
     """The variables of a model whose first axis is the vocabulary."""
-    backbone = getattr(model, "backbone", model)
+    backbone = backbone_of(model)
     variables = [backbone.embeddings.token_embedding.embeddings]
-    if hasattr(model, "masked_lm_head"):
+    if kind_of(model).head == "pretrainer":
         variables.append(model.masked_lm_head.output_bias)
     return variables
 
 
 def head_weights(model: keras.Model) -> list:
     """The variables of a model that are not its backbone's; none of a backbone."""
-    backbone = getattr(model, "backbone", model)
+    backbone = backbone_of(model)
     own = {id(variable) for variable in backbone.weights}
     return [variable for variable in model.weights if id(variable) not in own]
 
 
 def all_weights(model: keras.Model) -> list:
     """The backbone's variables and the head's; a pooler that no output reads, too."""
-    return [*getattr(model, "backbone", model).weights, *head_weights(model)]
+    return [*backbone_of(model).weights, *head_weights(model)]
 
 
 def _refuse_lora(backbone):

@@ -17,6 +17,7 @@ from kbert.server.row_batches import (
     row_tokens,
     rows_of,
     runs_of,
+    stacked,
 )
 from kbert.server.run_cost import RunCost
 
@@ -174,7 +175,7 @@ class Batcher:
 
     async def _call_model(self, key, batch):
         inputs = {
-            n: np.array([request.inputs[n][row] for request, row in batch], x.dtype)
+            n: stacked([request.inputs[n][row] for request, row in batch], x.dtype)
             for n, x in batch[0][0].inputs.items()
         }
         tokens = [request.tokens[row] for request, row in batch]

@@ -151,6 +151,8 @@ def _as_array(values, tensor):
         ValueError: it is something else.
     """
     expected = f"Expected {tensor.dtype} {_shape(tensor)} for {tensor.name!r}"
+    if tensor.dtype == "string" and len(tensor.shape) == 2:
+        values = _filled_up(values)
     array = np.array(values, object)
     if any(isinstance(x, list | tuple) for x in array.flat):
         raise ValueError(f"{expected}; got lists of different lengths.")
@@ -168,6 +170,14 @@ def _as_array(values, tensor):
         return array.astype(tensor.dtype)
     except (OverflowError, ValueError):
         raise ValueError(f"{expected}; got a number out of its range.") from None
+
+
+def _filled_up(rows):
+    """Lists of texts of one length, "" behind the shorter: [["a"], ["b", "c"]]."""
+    if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
+        return rows
+    longest = max(map(len, rows), default=0)
+    return [row + [""] * (longest - len(row)) for row in rows]
 
 
 def _shape(tensor):

@@ -42,6 +42,9 @@ def row_tokens(texts: dict[str, np.ndarray], card: dict, name: str) -> np.ndarra
 
 
 def _num_bytes(text):
+    """Of a text, or of all the texts of a row."""
+    if isinstance(text, np.ndarray):
+        return sum(map(_num_bytes, text))
     return len(text) if isinstance(text, bytes) else 1
 
 
@@ -172,7 +175,7 @@ def joined(rows: list[dict], signature: Signature) -> dict[str, np.ndarray]:
     starts [0 4] of one row and [2] of another -> [[0 4] [2 -1]]
     """
     return {
-        tensor.name: _stacked(
+        tensor.name: stacked(
             [row[tensor.name] for row in rows],
             object if tensor.dtype == "string" else tensor.dtype,
         )
@@ -180,7 +183,8 @@ def joined(rows: list[dict], signature: Signature) -> dict[str, np.ndarray]:
     }
 
 
-def _stacked(values, dtype):
+def stacked(values, dtype) -> np.ndarray:
+    """Values of one rank as one array, filled up where they differ in length."""
     values = [np.array(value, dtype) for value in values]
     shape = np.max([value.shape for value in values], axis=0).astype(int)
     filling = _FILLING[np.dtype(dtype).kind]

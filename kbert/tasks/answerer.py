@@ -2,13 +2,13 @@
 
 import functools
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from kbert.features import BACKBONE_INPUTS
 from kbert.tasks.rows.packed_rows import shuffled_batches, within_budget
 from kbert.tasks.task import Task
 
@@ -76,13 +76,39 @@ class Answerer:
         self.task = task
         self.tokenizer = tokenizer
         self.token_budget = token_budget
-        spec = {
-            f.name: tf.TensorSpec((None, *f.shape), f.dtype) for f in BACKBONE_INPUTS
-        }
-        # One trace for all lengths.
-        self._call = tf.function(
-            lambda inputs: model(inputs, training=False), input_signature=[spec]
-        )
+        self._call = traced(model)
+
+    def __call__(self, texts: Iterable[str | tuple[str, ...]]) -> list[dict]:
+        """The answers to texts, as Python has them.
+
+            ["정말 재미있다"] -> [{"label": "1", "score": 0.98, "scores": {…}}]
+            [("누가 왔나?", "영희가 왔다.")] -> [{"answer": "영희", "start": 0, …}]
+
+        Args:
+            texts: of a classifier and a tagger, strings; where an answer is made from
+                several texts (a pair; a question and its context; a question and its
+                choices), tuples of strings.
+
+        Raises:
+            ValueError: one string in place of a list of them, or other texts than the
+                task reads; the place is named.
+        """
+        if isinstance(texts, str):
+            raise ValueError(
+                f"Expected a list of texts; got the string {texts[:20]!r}. Put it in "
+                "a list."
+            )
+        examples = []
+        for number, given in enumerate(texts, 1):
+            given = (given,) if isinstance(given, str) else given
+            is_text = isinstance(given, tuple | list) and given
+            if not is_text or not all(isinstance(text, str) for text in given):
+                raise ValueError(
+                    "Expected a string, or a tuple of strings, for each answer; "
+                    f"example {number} is {given!r:.80}."
+                )
+            examples.append(self.task.example(tuple(given), number))
+        return list(self.answers(examples))
 
     def answers(self, examples: Iterable, bar: tqdm | None = None) -> Iterator[dict]:
         """One dict for each example, in order; of a stream, little is kept.
@@ -122,7 +148,8 @@ class Answerer:
         parts, places, done = [], [], 0
         hidden = True if progress else None  # None: hidden unless on a terminal
         with tqdm(total=len(rows), unit=" rows", disable=hidden, leave=False) as bar:
-            for batch in within_budget(rows.lengths, self.token_budget):
+            budget = max(1, self.token_budget // rows.rows_per_example)
+            for batch in within_budget(rows.lengths, budget):
                 inputs = rows.batch(batch)
                 # (B, L, …) -> (tokens, …), or (B, …) as it is
                 keep = inputs["padding_mask"] == 1 if per_token else slice(None)
@@ -147,6 +174,28 @@ class Answerer:
             return result
 
         return keras.tree.map_structure(restored, *parts)
+
+
+def traced(model) -> Callable[[dict], Any]:
+    """The model as one TensorFlow function for all lengths, traced once.
+
+    It is kept with the model, and made anew when the model has other variables than it
+    was made with: an adapter more, or weights that were quantised.
+    """
+    key = tuple(map(id, model.variables))
+    kept = vars(model).get("_traced")
+    if kept is None or kept[0] != key:
+        spec = {
+            name: tf.TensorSpec((None,) * len(x.shape), x.dtype)
+            for name, x in model.input.items()
+        }
+
+        def call(inputs):
+            return model(inputs, training=False)
+
+        kept = key, tf.function(call, input_signature=[spec])
+        object.__setattr__(model, "_traced", kept)  # past Keras' tracking
+    return kept[1]
 
 
 def answer(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import keras
 import numpy as np
 
+from kbert.models.backbone import backbone_of
 from kbert.models.hidden_states import hidden_states_model
 from kbert.tasks.rows.packed_rows import PackedRows
 from kbert.text.packer import truncated_lengths
@@ -61,7 +62,7 @@ def extract_features(
         )
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1; got {batch_size}.")
-    backbone = getattr(model, "backbone", model)
+    backbone = backbone_of(model)
     length = backbone.max_sequence_length
     if isinstance(tokenizer, BertPreprocessor):
         length = min(length, tokenizer.sequence_length)

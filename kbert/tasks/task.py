@@ -14,6 +14,7 @@ this protocol is what they have in common.
     task.score(answers, examples)                        {"accuracy": 0.87, …}
 """
 
+import json
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
@@ -44,8 +45,19 @@ class Task(Protocol):
             ValueError: what does not fit, with the file and the line.
         """
 
+    def example(self, texts: tuple[str, ...], number: int) -> Any:
+        """The example, without label, of the texts that an answer is made from.
+
+        Args:
+            texts: one text, a pair, a question and its context: what the task reads.
+            number: of the example, from 1.
+
+        Raises:
+            ValueError: other texts than the task reads.
+        """
+
     def typed(self, line: str, number: int) -> Any:
-        """The example, without label, behind one line of standard input."""
+        """The example behind one line of standard input, its texts parted by tabs."""
 
     def learned(self, examples: list) -> "Task":
         """The task with the labels that the training examples have."""
@@ -80,6 +92,9 @@ class Task(Protocol):
                 dict of such arrays where the model's output is a dict.
         """
 
+    def files(self, answers: list[dict]) -> dict[str, str]:
+        """What an evaluation keeps of the answers: name of a file -> its content."""
+
     def score(self, answers: list[dict], examples: list) -> dict[str, float]:
         """Scores of answers against labelled examples; `metric` is among them."""
 
@@ -97,3 +112,12 @@ def scored(task: Task, answers: Iterable[dict], examples: Iterable) -> dict[str,
     """`task.score`, with the number of examples beside it."""
     answers, examples = list(answers), list(examples)
     return task.score(answers, examples) | {"num_examples": len(examples)}
+
+
+def json_lines(answers: Iterable[dict]) -> str:
+    """One JSON object a line.
+
+    >>> json_lines([{"label": "긍정"}, {"label": "부정"}])
+    '{"label": "긍정"}\\n{"label": "부정"}\\n'
+    """
+    return "".join(json.dumps(x, ensure_ascii=False) + "\n" for x in answers)

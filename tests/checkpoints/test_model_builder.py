@@ -9,19 +9,17 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from kbert.checkpoints.checkpoint import HEADS, Checkpoint
+from kbert.checkpoints.checkpoint import Checkpoint
 from kbert.checkpoints.load_and_save import load, save
 from kbert.checkpoints.model_builder import (
-    CLASSES,
-    HEAD_LAYERS,
     build,
-    head_of,
     variables_of,
 )
 from kbert.checkpoints.weight_maps import HUGGINGFACE_HEADS, huggingface_backbone
 from kbert.checkpoints.weight_transfer import extract
 from kbert.config import BertConfig
 from kbert.models.backbone import BertBackbone
+from kbert.registry import HEADS, KINDS, kind_of, loaded
 
 CONFIG = BertConfig(8, 2, 2, 16, 24, max_sequence_length=12)
 ROWS = {
@@ -37,7 +35,7 @@ def made(head):
     backbone = BertBackbone(**CONFIG.arguments())
     model = backbone
     if head != "backbone":
-        model = CLASSES[head](backbone, **ARGUMENTS.get(head, {}))
+        model = loaded(KINDS[head].model)(backbone, **ARGUMENTS.get(head, {}))
     for i, variable in enumerate(variables_of(model).values()):
         variable.assign(np.random.default_rng(i).normal(size=variable.shape))
     return model
@@ -45,7 +43,7 @@ def made(head):
 
 def checkpoint_of(model, **changes):
     """A checkpoint in memory, and its tensors."""
-    head = head_of(model)
+    head = kind_of(model).head
     tensors = extract(variables_of(model), ROWS[head])
     checkpoint = Checkpoint(
         format="Test",
@@ -78,7 +76,7 @@ def assert_same(one, other, but=()):
 
 
 def test_a_class_and_the_layers_of_its_head_for_every_head():
-    assert tuple(CLASSES) == HEADS == tuple(HEAD_LAYERS)
+    assert tuple(KINDS) == HEADS == tuple(HUGGINGFACE_HEADS)
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -297,7 +295,7 @@ def test_one_tensor_at_a_time():
 
 def test_only_our_models():
     with pytest.raises(ValueError, match="Expected a BertBackbone, .*got Sequential"):
-        head_of(keras.Sequential())
+        kind_of(keras.Sequential())
 
 
 def with_lora(model):
@@ -310,7 +308,7 @@ def with_lora(model):
     return model
 
 
-@pytest.mark.parametrize("head", CLASSES)
+@pytest.mark.parametrize("head", KINDS)
 def test_what_is_saved_of_a_model_with_lora_computes_the_same(head, tmp_path):
     model = with_lora(made(head))
     loaded = load(save(model, tmp_path / "merged"))

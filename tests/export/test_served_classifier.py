@@ -1,5 +1,7 @@
 """Labels, several labels and numbers in the graph equal `kbert.predict`."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import small_models
@@ -7,6 +9,7 @@ import tensorflow as tf
 
 import kbert
 from kbert.checkpoints.huggingface.directory import read_config
+from kbert.export.servable import Servable
 from kbert.export.served_model import ServedModel
 from kbert.registry import task_from_config
 from kbert.tasks.answerer import answer
@@ -14,6 +17,8 @@ from kbert.tasks.classification.text_examples import TextExample
 
 TEXTS = ("영화가 좋다", "", "the movie " * 100, "좋다!")
 SECONDS = ("좋다", "영화", "영화", "")
+
+NAMED = ("name", Path("directory"))  # of a servable
 
 
 def loaded(make, path):
@@ -24,7 +29,9 @@ def loaded(make, path):
 
 def served(parts, columns):
     model, tokenizer, task = parts
-    function = ServedModel(model, tokenizer, task).functions()["serving_default"]
+    function = ServedModel(Servable(*NAMED, model, tokenizer, task)).functions()[
+        "serving_default"
+    ]
     texts = (TEXTS, SECONDS)[:columns]
     examples = [TextExample(row) for row in zip(*texts)]
     outputs = function(*map(tf.constant, texts))
@@ -78,7 +85,9 @@ def test_a_number(tmp_path):
 
 def test_more_rows_than_fit_in_one_turn(tmp_path):
     model, tokenizer, task = loaded(small_models.classifier, tmp_path / "m")
-    function = ServedModel(model, tokenizer, task).functions()["classify"]
+    function = ServedModel(Servable(*NAMED, model, tokenizer, task)).functions()[
+        "classify"
+    ]
     many = function(tf.constant(TEXTS * 50))["scores"].numpy()
     few = function(tf.constant(TEXTS))["scores"].numpy()
     np.testing.assert_allclose(many, np.tile(few, (50, 1)), atol=1e-6)
@@ -88,7 +97,7 @@ def test_more_rows_than_fit_in_one_turn(tmp_path):
 def test_declared_is_what_comes_out(tmp_path):
     """Names, types and axes of `signatures.py`, for all of a pair's functions."""
     model, tokenizer, task = loaded(small_models.pair_classifier, tmp_path / "m")
-    module = ServedModel(model, tokenizer, task)
+    module = ServedModel(Servable(*NAMED, model, tokenizer, task))
     assert list(module.declared) == ["classify", "embed", "tokenize", "attention"]
     for name, function in module.functions().items():
         signature = module.declared.get(name, module.declared["classify"])

@@ -1,16 +1,21 @@
 """Vectors, pieces and attention in the graph equal `extract_features`."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from small_models import encoder
 
 import kbert
+from kbert.export.servable import Servable
 from kbert.export.served_encoder import ServedEncoder
 from kbert.export.served_model import ServedModel
 from kbert.tasks.feature_extraction import extract_features
 
 TEXTS = ("영화가 좋다", "", "the movie 😀 영화 " * 3)
+
+NAMED = ("name", Path("directory"))  # of a servable
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +26,7 @@ def loaded(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def functions(loaded):
-    return ServedModel(*loaded).functions()
+    return ServedModel(Servable(*NAMED, *loaded)).functions()
 
 
 def test_default_is_embed(functions):

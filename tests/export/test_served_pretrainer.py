@@ -1,11 +1,14 @@
 """Filled masks and next sentences in the graph equal the eager way."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from small_models import pretrained
 
 import kbert
+from kbert.export.servable import Servable
 from kbert.export.served_model import ServedModel
 from kbert.export.served_pretrainer import LONGEST_FILLED, ServedPretrainer
 from kbert.tasks.fill_mask import fill_masks
@@ -17,6 +20,8 @@ TEXTS = (
     "the movie\n\u3000[MASK] 좋다",
 )
 
+NAMED = ("name", Path("directory"))  # of a servable
+
 
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory):
@@ -26,7 +31,7 @@ def loaded(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def functions(loaded):
-    return ServedModel(*loaded).functions()
+    return ServedModel(Servable(*NAMED, *loaded)).functions()
 
 
 def as_text(array):
@@ -122,5 +127,5 @@ def test_next_sentence(loaded, functions):
 
 
 def test_only_what_was_trained_is_served(loaded):
-    served = ServedModel(*loaded, has_next_sentence=False)
+    served = ServedModel(Servable(*NAMED, *loaded, has_next_sentence=False))
     assert "fill_mask" in served.declared and "next_sentence" not in served.declared

@@ -5,8 +5,11 @@ import types
 import keras
 import numpy as np
 import pytest
+import small_models
 
-from kbert.tasks.answerer import Answerer, answer, bucketed_dataset, portions
+import kbert
+from kbert.features import BACKBONE_INPUTS
+from kbert.tasks.answerer import Answerer, answer, bucketed_dataset, portions, traced
 from kbert.tasks.rows.packed_rows import join_rows
 
 
@@ -33,6 +36,11 @@ class Echo:
 
 class FirstAndAll:
     """Two outputs as of a model: each token's id, and the row's first id."""
+
+    variables = ()
+    input = types.MappingProxyType(
+        {f.name: keras.KerasTensor((None, None), f.dtype) for f in BACKBONE_INPUTS}
+    )
 
     def __init__(self, per_token):
         self.per_token = per_token
@@ -92,3 +100,57 @@ def test_every_row_is_trained_on_and_batches_are_as_long_as_their_rows():
     again = bucketed_dataset(task, task.pack([], None), 8, epochs=2, seed=1)
     for (_, one, _), (_, two, _) in zip(batches, again.as_numpy_iterator()):
         assert one.tolist() == two.tolist()
+
+
+def test_a_directory_answers_in_one_line(tmp_path):
+    directory = small_models.classifier(tmp_path / "classifier")
+    answerer = kbert.load_answerer(str(directory))
+    (answer,) = answerer(["영화가 좋다"])
+    assert answer["label"] in small_models.LABELS
+    with pytest.raises(ValueError, match="Expected a list of texts; got the string"):
+        answerer("영화가 좋다")
+    with pytest.raises(ValueError, match="Expected one text; example 2 has 2"):
+        answerer(["영화", ("영화", "좋다")])
+    with pytest.raises(ValueError, match="a tuple of strings, .* example 1 is 7"):
+        answerer([7])
+
+
+@pytest.mark.parametrize(
+    "kind, texts",
+    [
+        ("pair_classifier", [("영화", "좋다")]),
+        ("several_labels", ["영화 좋다"]),
+        ("regression", [("영화", "좋다")]),
+        ("tagger", ["영화 좋다", ""]),
+        ("question_answerer", [("영화", "the movie 좋다.")]),
+    ],
+)
+def test_every_kind_answers(kind, texts, tmp_path):
+    directory = small_models.KINDS[kind](tmp_path / kind)
+    answerer = kbert.load_answerer(str(directory))
+    task = answerer.task
+    lines = [text if isinstance(text, str) else "\t".join(text) for text in texts]
+    examples = [task.typed(line, number) for number, line in enumerate(lines, 1)]
+    assert answerer(texts) == list(answerer.answers(examples))
+    wrong = [("영화", "좋다", "a")]
+    with pytest.raises(ValueError, match=r"example 1"):
+        answerer(wrong)
+
+
+def test_a_model_is_traced_once_and_again_when_it_has_changed(tmp_path):
+    directory = small_models.classifier(tmp_path / "classifier")
+    model, tokenizer = kbert.load(directory), kbert.load_tokenizer(directory)
+    task = kbert.load_answerer(str(directory)).task
+    examples = [task.example(("영화가 좋다",), 1)]
+    before = answer(model, task, tokenizer, examples)
+    function = traced(model)
+    scores = [a["score"] for a in answer(model, task, tokenizer, examples * 3)]
+    assert scores == pytest.approx([before[0]["score"]] * 3, abs=1e-6)
+    assert traced(model) is function
+    assert function.experimental_get_tracing_count() == 1
+    model.backbone.enable_lora(2)
+    for dense in model.backbone.dense_layers:
+        dense.lora_kernel_b.assign(np.ones(dense.lora_kernel_b.shape))
+    (after,) = answer(model, task, tokenizer, examples)
+    assert abs(after["score"] - before[0]["score"]) > 1e-3
+    assert traced(model) is not function

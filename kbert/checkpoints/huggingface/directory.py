@@ -22,13 +22,12 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from kbert.checkpoints.checkpoint import HEADS, Checkpoint
+from kbert.checkpoints.checkpoint import Checkpoint
 from kbert.checkpoints.huggingface.names import canonical_name
 from kbert.checkpoints.huggingface.weights import WEIGHTS, has_weights, open_weights
-from kbert.checkpoints.model_builder import WITHOUT_POOLER, head_of, variables_of
+from kbert.checkpoints.model_builder import variables_of
 from kbert.checkpoints.weight_maps import (
     HUGGINGFACE_ACTIVATIONS,
-    HUGGINGFACE_ARCHITECTURES,
     HUGGINGFACE_CONFIG_FIELDS,
     HUGGINGFACE_HEADS,
     HUGGINGFACE_REDUNDANT,
@@ -37,6 +36,8 @@ from kbert.checkpoints.weight_maps import (
 )
 from kbert.checkpoints.weight_transfer import extract
 from kbert.config import BertConfig
+from kbert.models.backbone import backbone_of
+from kbert.registry import ARCHITECTURES, HEADS, KINDS, kind_of
 
 CONFIG = "config.json"
 # Of the years before transformers; read where there is no config.json.
@@ -154,7 +155,7 @@ def read_checkpoint(directory: str | Path) -> Checkpoint:
             "cls.predictions.bias", theirs["cls.predictions.decoder.bias"]
         )
     architecture = _architecture(config)
-    head = HUGGINGFACE_ARCHITECTURES.get(architecture, architecture)
+    head = ARCHITECTURES.get(architecture, architecture)
     head = head or _head_by_tensors(theirs)
     if not config.get("tie_word_embeddings", True) and _is_untied(tensors, theirs):
         head = f"{architecture} with a decoder of its own"
@@ -212,7 +213,7 @@ def _is_untied(tensors, theirs):
 
 
 def _head_arguments(config, head):
-    if head not in ("text_classifier", "token_classifier"):
+    if head not in KINDS or not KINDS[head].has_classes:
         return {}
     num_classes = len(config.get("id2label") or ()) or config.get("num_labels")
     return {"num_classes": num_classes, "dropout": config.get("classifier_dropout")}
@@ -229,16 +230,13 @@ def write_config(model: keras.Model, directory: Path, more_config: dict) -> None
     Raises:
         ValueError: not a model of kbert, or labels that are not as many as its classes.
     """
-    head = head_of(model)
+    kind = kind_of(model)
     theirs = {ours: name for name, ours in HUGGINGFACE_CONFIG_FIELDS.items()}
-    fields = getattr(model, "backbone", model).get_config()
+    fields = backbone_of(model).get_config()
     activations = {ours: name for name, ours in HUGGINGFACE_ACTIVATIONS.items()}
     activations |= {"gelu_tanh": "gelu_new", "silu": "silu"}
-    architectures = {}
-    for name, kind in HUGGINGFACE_ARCHITECTURES.items():
-        architectures.setdefault(kind, name)
     config = {
-        "architectures": [architectures[head]],
+        "architectures": [kind.architectures[0]],
         "model_type": "bert",
         "hidden_act": activations[fields["activation"]],
         **{theirs[ours]: fields[ours] for ours in theirs},
@@ -263,10 +261,10 @@ def write_model(model: keras.Model, directory: Path, more_config: dict) -> None:
         OSError: the disk is full or may not be written to.
     """
     write_config(model, directory, more_config)
-    head = head_of(model)
-    backbone = getattr(model, "backbone", model)
-    rows = huggingface_backbone(backbone.num_layers) + HUGGINGFACE_HEADS[head]
-    if head in WITHOUT_POOLER:
+    kind = kind_of(model)
+    backbone = backbone_of(model)
+    rows = huggingface_backbone(backbone.num_layers) + HUGGINGFACE_HEADS[kind.head]
+    if not kind.reads_pooler:
         rows = [row for row in rows if not row.ours.startswith("pooler/")]
     tensors = extract(variables_of(model), rows)
     try:
@@ -281,7 +279,7 @@ def write_model(model: keras.Model, directory: Path, more_config: dict) -> None:
 
 def _labels(model, more_config):
     """What `config.json` says of a classifier, unless a task names its labels."""
-    if not hasattr(model, "num_classes"):
+    if not kind_of(model).has_classes:
         return {}
     labels = [f"LABEL_{i}" for i in range(model.num_classes)]
     labels = more_config.get("id2label", dict(enumerate(labels)))

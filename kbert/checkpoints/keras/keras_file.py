@@ -11,10 +11,10 @@ from pathlib import Path
 
 import keras
 
-from kbert.checkpoints.model_builder import CLASSES, head_of
+from kbert.disk.whole_directories import refuse_existing
 
 # Keras finds a class by its registered name: importing the modules registers it.
-from kbert.disk.whole_directories import refuse_existing
+from kbert.registry import KINDS, kind_of
 
 SUFFIX = ".keras"
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
@@ -30,7 +30,7 @@ def write_keras(model: keras.Model, path: str | Path, overwrite: bool = False) -
     """Writes a `.keras` file: aside first, renamed when whole.
 
     Args:
-        model: one of kbert's five models.
+        model: one of kbert's models.
         path: where to; the name ends in ".keras".
         overwrite: replace a file that exists.
 
@@ -41,7 +41,7 @@ def write_keras(model: keras.Model, path: str | Path, overwrite: bool = False) -
         ValueError: another class of model, or another ending.
     """
     path = Path(path)
-    head_of(model)
+    kind_of(model)
     if path.suffix != SUFFIX:
         raise ValueError(f"Expected a name that ends in {SUFFIX}; got {path.name}.")
     refuse_existing(path, overwrite and not path.is_dir(), kind="file")
@@ -76,7 +76,7 @@ def read_keras(path: str | Path) -> keras.Model:
             f"Expected a {SUFFIX} file of this version of kbert in {path}; "
             f"{str(error).strip().splitlines()[0]}"
         ) from error
-    head_of(model)
+    kind_of(model)
     return model
 
 
@@ -106,7 +106,7 @@ def _check(path):
         ) from None
     stored = stored if isinstance(stored, dict) else {}
     name = stored.get("registered_name") or stored.get("class_name")
-    ours = [f"kbert>{kind.__name__}" for kind in CLASSES.values()]
+    ours = [f"kbert>{kind.model_name}" for kind in KINDS.values()]
     if name not in ours:
         raise ValueError(
             f"Expected a {SUFFIX} file of one of {', '.join(ours)} in {path}; it is of "

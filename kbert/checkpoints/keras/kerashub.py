@@ -21,16 +21,16 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from kbert.checkpoints.checkpoint import HEADS, Checkpoint
+from kbert.checkpoints.checkpoint import Checkpoint
 from kbert.checkpoints.weight_maps import (
     KERASHUB_HEADS,
     KERASHUB_MODEL,
     KERASHUB_TASK,
-    KERASHUB_TASKS,
     kerashub_backbone,
 )
 from kbert.config import BertConfig
 from kbert.disk.json_object import json_object
+from kbert.registry import HEADS, KINDS
 
 CONFIG, TASK = "config.json", "task.json"
 SHARDS = "model.weights.json"
@@ -138,8 +138,8 @@ def _head(directory: Path) -> tuple[str, dict]:
         return "backbone", {}
     stored = json_object(directory / TASK)
     kind = _class_name(stored) or str(stored.get("registered_name"))
-    head = KERASHUB_TASKS.get(kind, kind)
-    if head != "text_classifier":
+    head = next((k.head for k in KINDS.values() if kind in k.kerashub_classes), kind)
+    if head not in KINDS or not KINDS[head].has_classes:
         return head, {}
     fields = stored.get("config") or {}
     if "num_classes" not in fields:

@@ -15,7 +15,7 @@ from kbert.checkpoints.keras.kerashub import (
     tensors_in,
     why_ignored,
 )
-from kbert.checkpoints.model_builder import head_of, variables_of
+from kbert.checkpoints.model_builder import variables_of
 from kbert.checkpoints.weight_maps import (
     KERASHUB_HEADS,
     KERASHUB_MODEL,
@@ -24,7 +24,8 @@ from kbert.checkpoints.weight_maps import (
 )
 from kbert.checkpoints.weight_transfer import extract
 from kbert.disk.whole_directories import refuse_existing, write_directory
-from kbert.models.backbone import BertBackbone
+from kbert.models.backbone import BertBackbone, backbone_of
+from kbert.registry import kind_of
 
 # The special tokens of its tokenizer, which are spelled in its code; [UNK] is not.
 _SPECIAL = ("pad_token", "cls_token", "sep_token", "mask_token")
@@ -57,7 +58,7 @@ def write_preset(
     """
     refuse_existing(directory, overwrite)
     head = _written_head(model)
-    backbone = getattr(model, "backbone", model)
+    backbone = backbone_of(model)
     lost = [*_lost_of_model(backbone, head), *_lost_of_tokenizer(tokenizer, backbone)]
     theirs = _kerashub_objects(model, head, tokenizer)
     rows = kerashub_backbone(backbone.num_layers) + KERASHUB_HEADS[head]
@@ -70,7 +71,7 @@ def write_preset(
 
 
 def _written_head(model) -> str:
-    head = head_of(model)
+    head = kind_of(model).head
     if head not in KERASHUB_HEADS:
         raise ValueError(
             "Expected a BertBackbone, BertTextClassifier or BertPretrainer; KerasHub "
@@ -163,7 +164,7 @@ def _kerashub_objects(model, head: str, tokenizer) -> list:
         raise ImportError(
             f"Expected KerasHub, to write its presets; {error}. pip install keras-nlp"
         ) from None
-    ours = getattr(model, "backbone", model)
+    ours = backbone_of(model)
     backbone = keras_hub.models.BertBackbone(
         **{name: getattr(ours, name) for name in SIZES}, dtype="float32"
     )

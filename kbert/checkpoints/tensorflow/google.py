@@ -20,7 +20,7 @@ from pathlib import Path
 import keras
 
 from kbert.checkpoints.checkpoint import Checkpoint
-from kbert.checkpoints.model_builder import head_of, variables_of
+from kbert.checkpoints.model_builder import variables_of
 from kbert.checkpoints.tensorflow.tensor_bundle import (
     OBJECT_GRAPH,
     TensorBundle,
@@ -38,6 +38,8 @@ from kbert.checkpoints.weight_maps import (
 )
 from kbert.checkpoints.weight_transfer import extract
 from kbert.config import BertConfig
+from kbert.models.backbone import backbone_of
+from kbert.registry import kind_of
 
 CONFIG, WEIGHTS = "bert_config.json", "bert_model.ckpt"
 FORMAT = "Google TF1"
@@ -168,8 +170,8 @@ def write_checkpoint(
     epsilon that is not 1e-12; and of a token classifier, which reads back as a text
     classifier unless the caller says what it is.
     """
-    head = head_of(model)
-    config = getattr(model, "backbone", model).get_config()
+    head = kind_of(model).head
+    config = backbone_of(model).get_config()
     stored = {theirs: config[ours] for theirs, ours in GOOGLE_CONFIG_FIELDS.items()}
     stored["hidden_act"] = _hidden_act(config["activation"])
     if config["layer_norm_epsilon"] != BertConfig.layer_norm_epsilon:

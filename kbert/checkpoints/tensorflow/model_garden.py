@@ -37,6 +37,7 @@ from kbert.checkpoints.weight_maps import (
     model_garden_backbone,
 )
 from kbert.config import BertConfig
+from kbert.registry import KINDS
 
 FORMAT = "TensorFlow 2 Model Garden"
 
@@ -95,7 +96,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     shapes = {name: bundle.shapes[key] for name, key in keys.items()}
     head = _head(graph, parts)
     arguments = {}
-    if head in ("text_classifier", "token_classifier"):
+    if KINDS[head].has_classes:
         arguments["num_classes"] = shapes["head/out_proj/bias"][0]
     left = set(bundle) - set(keys.values()) - {OBJECT_GRAPH}
     unread = {graph.key(node) for node in parts["unread"]}

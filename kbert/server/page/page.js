@@ -18,16 +18,6 @@ const WORDS = {
     dimensions: "dimensions, length", similarity: "Cosine similarity", layers: "layers",
     parameters: "parameters", version: "version", heat: "Row: from. Column: to.",
     lines_view: "Point at a word to see where it looks", none: "(nothing)",
-    tasks: {
-      text_classification: "text classification", token_classification: "tagging",
-      question_answering: "question answering", pretraining: "pre-trained model",
-      encoder: "encoder",
-    },
-    signatures: {
-      classify: "Classify", regress: "Score", tag: "Entities", answer: "Answer",
-      fill_mask: "Fill masks", next_sentence: "Next sentence", embed: "Vectors",
-      tokenize: "Pieces", attention: "Attention",
-    },
   },
   ko: {
     model: "모델", curl: "같은 요청을 curl로", run: "실행", examples: "예시:",
@@ -44,15 +34,6 @@ const WORDS = {
     dimensions: "차원, 길이", similarity: "코사인 유사도", layers: "층",
     parameters: "매개변수", version: "버전", heat: "행: 보는 쪽, 열: 보이는 쪽",
     lines_view: "단어를 가리키면 어디를 보는지 나타납니다", none: "(빈 글)",
-    tasks: {
-      text_classification: "문장 분류", token_classification: "개체명 인식",
-      question_answering: "질의응답", pretraining: "사전학습 모델", encoder: "인코더",
-    },
-    signatures: {
-      classify: "분류", regress: "점수", tag: "개체명", answer: "답 찾기",
-      fill_mask: "빈칸 채우기", next_sentence: "다음 문장", embed: "벡터",
-      tokenize: "토큰", attention: "어텐션",
-    },
   },
 };
 
@@ -61,22 +42,13 @@ const MOVIES = ["정말 재미있게 봤습니다. 최고의 영화!", "시간�
 const PAIRS = [["이 영화는 정말 재미있었다.", "배우들의 연기도 훌륭했다."],
   ["한 남자가 기타를 친다.", "남자가 악기를 연주하고 있다."],
   ["She opened the door.", "Nobody was in the room."]];
-const EXAMPLES = {
-  fill_mask: ["배우들의 연기가 [MASK] 좋았다.", "존경하는 대통령님, [MASK] 드립니다.",
-    "She looked at [MASK] and smiled."],
-  tag: ["김연아 선수는 2010년 밴쿠버 올림픽에서 금메달을 땄다.",
-    "손흥민은 2015년 8월 토트넘에 입단했다.", "Ada Lovelace was born in London in 1815."],
-  answer: [["세종이 훈민정음을 반포한 해는?",
-    "세종대왕은 1443년 훈민정음을 만들고 1446년 이를 반포하였다. 집현전 학자들이 이를 도왔다."],
-  ["Where was Ada born?", "Ada Lovelace was born in London in 1815."]],
-  embed: ["영화가 재미있다\n영화가 지루하다\n법률을 개정한다"],
-  tokenize: ["나는 학교에 갔다!", "Unbelievable Café 😀"],
-};
-
 const $ = (id) => document.getElementById(id);
 const state = { models: [], model: null, signature: "", running: null, number: 0 };
 let language = navigator.language.startsWith("ko") ? "ko" : "en";
 const word = (name) => WORDS[language][name] ?? name;
+/** What the model's card says of a signature, or of its task, for people. */
+const about = (signature) => state.model.card.words?.signatures[signature] ?? {};
+const taskName = (card) => card.words?.task[language] ?? card.task?.replaceAll("_", " ");
 const percent = (x) => `${(100 * x).toFixed(1)}%`;
 
 /** An element with attributes, handlers (functions) and children. */
@@ -114,7 +86,7 @@ function choose(name, signature) {
   state.model = state.models.find((model) => model.name === name);
   const { card, signatures, versions } = state.model;
   $("about").textContent = [
-    word("tasks")[card.task], `${word("version")} ${versions[0]}`,
+    taskName(card), `${word("version")} ${versions[0]}`,
     card.num_layers && `${card.num_layers} ${word("layers")}`,
     card.parameters && `${card.parameters.toLocaleString()} ${word("parameters")}`,
   ].filter(Boolean).join(" · ");
@@ -128,7 +100,7 @@ function show(signature) {
     h("button", {
       type: "button", role: "tab", "aria-selected": String(name === signature),
       click: () => show(name),
-    }, word("signatures")[name] ?? name)));
+    }, about(name)[language] ?? name)));
   buildForm();
   clear();
 }
@@ -148,11 +120,17 @@ function say(message, isError = false) {
 
 const inputsOf = () => Object.entries(state.model.signatures[state.signature].inputs);
 const isText = ([, tensor]) => tensor.dtype === "string";
+const rank = (name) => state.model.signatures[state.signature].inputs[name].shape.length;
+/** Whether a field takes a text on each line: several rows, or several texts of a row. */
+const hasLines = (name) => state.signature === "embed" || rank(name) > 1;
+const linesOf = (value) => value.split("\n").filter((line) => line.trim());
 
 function buildForm() {
   const texts = inputsOf().filter(isText).map(([name]) => {
-    const rows = name === "context" || state.signature === "embed" ? 4 : 2;
-    const label = state.signature === "embed" ? `${word(name)} (${word("lines")})` : word(name);
+    const isMany = hasLines(name);
+    const rows = name === "context" || isMany ? 4 : 2;
+    const own = about(state.signature).inputs?.[name]?.[language] ?? word(name);
+    const label = isMany ? `${own} (${word("lines")})` : own;
     return h("label", {}, label, h("textarea", { name, rows, keydown: runOnEnter }));
   });
   const numbers = inputsOf().filter((input) => !isText(input)).map(([name, tensor]) =>
@@ -174,7 +152,8 @@ function numberField(name, tensor) {
 }
 
 function examplesFor(count) {
-  const rows = EXAMPLES[state.signature] ?? (count > 1 ? PAIRS : MOVIES);
+  const own = about(state.signature).examples ?? [];
+  const rows = own.length ? own : count > 1 ? PAIRS : MOVIES;
   const fitting = rows.filter((row) => [row].flat().length >= count);
   return h("div", { class: "examples" }, h("span", {}, word("examples")),
     ...(fitting.length ? fitting : PAIRS).map((row) => h("button", {
@@ -196,7 +175,7 @@ function insertMask() {
 }
 
 function runOnEnter(event) {
-  const isMany = state.signature === "embed" || event.target.name === "context";
+  const isMany = hasLines(event.target.name) || event.target.name === "context";
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
   if (isMany && !event.ctrlKey && !event.metaKey) return;
   event.preventDefault();
@@ -210,7 +189,8 @@ async function run() {
   for (const [name, tensor] of inputsOf()) {
     const value = $("form").elements[name].value;
     if (tensor.dtype !== "string") inputs[name] = Number(value);
-    else if (state.signature === "embed") inputs[name] = value.split("\n").filter((x) => x.trim());
+    else if (rank(name) > 1) inputs[name] = [linesOf(value)];
+    else if (hasLines(name)) inputs[name] = linesOf(value);
     else inputs[name] = [value];
   }
   const first = Object.values(inputs)[0];
@@ -247,7 +227,7 @@ function fail(message) {
 }
 
 function present(outputs, inputs) {
-  const draw = DRAW[state.signature] ?? drawAnything;
+  const draw = DRAW[about(state.signature).draws ?? state.signature] ?? drawAnything;
   const parts = [draw(outputs, inputs)].flat();
   const isCut = outputs.truncated?.some(Boolean);
   if (isCut) parts.unshift(h("p", { class: "warning" }, word("truncated")));
@@ -448,10 +428,12 @@ function drawAnything(outputs) {
   return h("pre", {}, JSON.stringify(outputs, null, 1));
 }
 
+/** By the name that a card gives; those of cards without one, by their signature's. */
 const DRAW = {
-  classify: drawClasses, regress: drawNumber, tag: drawEntities, answer: drawAnswer,
+  classes: drawClasses, number: drawNumber, entities: drawEntities, answer: drawAnswer,
+  masks: drawMasks, next: drawNext, vectors: drawVectors, pieces: drawPieces,
+  attention: drawAttention, classify: drawClasses, regress: drawNumber, tag: drawEntities,
   fill_mask: drawMasks, next_sentence: drawNext, embed: drawVectors, tokenize: drawPieces,
-  attention: drawAttention,
 };
 
 // ---- Beginning --------------------------------------------------------------------

@@ -11,6 +11,7 @@ from kbert.tasks.classification.text_examples import TextExample, text_of
 from kbert.tasks.classification.text_problems import PROBLEMS
 from kbert.tasks.data.records import fields, read_records
 from kbert.tasks.rows.packed_rows import PackedRows, pack_rows
+from kbert.tasks.task import json_lines
 from kbert.text.preprocessor import BertPreprocessor
 
 
@@ -186,6 +187,20 @@ class TextClassification:
                     self._problem.check(label, self.labels, place)
             yield TextExample(texts, label)
 
+    def example(self, texts: tuple[str, ...], number: int) -> TextExample:
+        """One text, or the two of a pair.
+
+        Raises:
+            ValueError: more texts, or fewer.
+        """
+        count = len(self.text_columns)
+        if len(texts) != count:
+            raise ValueError(
+                f"Expected {'one text' if count == 1 else 'a pair of texts'}; example "
+                f"{number} has {len(texts)}."
+            )
+        return TextExample(texts)
+
     def typed(self, line: str, number: int) -> TextExample:
         """A line of standard input: one text, or the two of a pair parted by a tab.
 
@@ -199,7 +214,7 @@ class TextClassification:
                 f"Expected {count} texts a line, parted by a tab; line {number} of "
                 f"standard input has {len(texts)}."
             )
-        return TextExample(texts)
+        return self.example(texts, number)
 
     def learned(self, examples: list[TextExample]) -> "TextClassification":
         """With the labels of the examples, sorted, and what each class counts.
@@ -275,6 +290,10 @@ class TextClassification:
         {score}: the number.
         """
         return self._problem.answers(outputs, self.labels)
+
+    def files(self, answers: list[dict]) -> dict[str, str]:
+        """predictions.jsonl, an answer a line."""
+        return {"predictions.jsonl": json_lines(answers)}
 
     def score(
         self, answers: list[dict], examples: list[TextExample]

@@ -14,7 +14,11 @@ from kbert.metrics.answers import (
 )
 from kbert.tasks.questions.answer_spans import best_spans, covering_tokens, n_best_list
 from kbert.tasks.questions.question_rows import PackedQuestions, pack_questions
-from kbert.tasks.questions.squad_files import Question, read_questions
+from kbert.tasks.questions.squad_files import (
+    Question,
+    prediction_files,
+    read_questions,
+)
 
 METRICS = {
     "exact_match": squad_exact_match,
@@ -103,6 +107,19 @@ class QuestionAnswering:
         """See `read_questions`."""
         return read_questions(source, is_labelled, self.encoding)
 
+    def example(self, texts: tuple[str, ...], number: int) -> Question:
+        """A question and its context; the number is the id.
+
+        Raises:
+            ValueError: other than two texts, or one of them without words.
+        """
+        if len(texts) != 2 or not all(text.strip() for text in texts):
+            raise ValueError(
+                f"Expected a question and its context; example {number} is "
+                f"{str(texts)[:80]}."
+            )
+        return Question(str(number), *texts)
+
     def typed(self, line: str, number: int) -> Question:
         """question<TAB>context; the line's number is the id.
 
@@ -114,7 +131,7 @@ class QuestionAnswering:
             raise ValueError(
                 f"Expected question<TAB>context; line {number} is {line[:80]!r}."
             )
-        return Question(str(number), question, context)
+        return self.example((question, context), number)
 
     def learned(self, examples: list[Question]) -> "QuestionAnswering":
         """Whether questions may be left unanswered: if one of these has no answer."""
@@ -209,6 +226,10 @@ class QuestionAnswering:
             "no_answer_score": no_answer_score,
             "n_best": n_best,
         }
+
+    def files(self, answers: list[dict]) -> dict[str, str]:
+        """Those of run_squad.py, see `prediction_files`."""
+        return prediction_files(answers)
 
     def score(self, answers: list[dict], examples: list[Question]) -> dict[str, float]:
         """Means from 0 to 1 of all `METRICS` and, where there may be no answer, more.

@@ -213,18 +213,17 @@ def _misplaced(question):
     return None
 
 
-def write_predictions(directory: str | Path, answers: Iterable[dict]) -> None:
-    """Writes the files of google-research/bert's run_squad.py.
+def prediction_files(answers: Iterable[dict]) -> dict[str, str]:
+    """The files of google-research/bert's run_squad.py, by name.
 
         predictions.json        {id: text}, for SQuAD's and KorQuAD's scorers
         nbest_predictions.json  {id: [{text, probability, start_logit, end_logit}, …]}
         null_odds.json          {id: score of no answer less that of the best answer}
 
-    The last is written only where answers may be missing; evaluate-v2.0.py takes it as
+    The last is there only where answers may be missing; evaluate-v2.0.py takes it as
     `--na-prob-file`.
 
     Args:
-        directory: exists already.
         answers: what `QuestionAnswering.decode` gives.
     """
     fields = ("text", "probability", "start_logit", "end_logit")
@@ -235,12 +234,10 @@ def write_predictions(directory: str | Path, answers: Iterable[dict]) -> None:
         n_best[key] = [{name: e[name] for name in fields} for e in answer["n_best"]]
         if answer["no_answer_score"] is not None:
             odds[key] = answer["no_answer_score"]
-    _write(Path(directory) / "predictions.json", predictions)
-    _write(Path(directory) / "nbest_predictions.json", n_best)
+    contents = {"predictions.json": predictions, "nbest_predictions.json": n_best}
     if odds:
-        _write(Path(directory) / "null_odds.json", odds)
-
-
-def _write(path, content):
-    text = json.dumps(content, ensure_ascii=False, indent=4)
-    path.write_text(text + "\n", encoding="utf-8")
+        contents["null_odds.json"] = odds
+    return {
+        name: json.dumps(content, ensure_ascii=False, indent=4) + "\n"
+        for name, content in contents.items()
+    }

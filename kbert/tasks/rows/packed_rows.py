@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
+from typing import ClassVar
 
 import numpy as np
 
@@ -18,7 +19,11 @@ class PackedRows:
         starts: int64 (rows + 1,); row i is the slice starts[i]:starts[i + 1].
         pad_id: what `batch` fills up with.
         sequence_length: the most that a batch is padded to.
+        rows_per_example: rows of the model behind each that `batch` is asked for; more
+            than one where an example has several, as a question with its choices.
     """
+
+    rows_per_example: ClassVar[int] = 1
 
     token_ids: np.ndarray
     segment_ids: np.ndarray

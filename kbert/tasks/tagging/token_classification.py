@@ -35,6 +35,7 @@ from kbert.tasks.tagging.tagged_text import (
     name_of,
     of_text,
 )
+from kbert.tasks.task import json_lines
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,9 +145,19 @@ class TokenClassification:
             source, self.encoding, self.word_column, self.tag_column, is_labelled
         )
 
+    def example(self, texts: tuple[str, ...], number: int) -> TaggedText:
+        """A text.
+
+        Raises:
+            ValueError: several.
+        """
+        if len(texts) != 1:
+            raise ValueError(f"Expected one text; example {number} has {len(texts)}.")
+        return of_text(texts[0])
+
     def typed(self, line: str, number: int) -> TaggedText:
         """A line of standard input, which is a text."""
-        return of_text(line)
+        return self.example((line,), number)
 
     def learned(self, examples: list[TaggedText]) -> "TokenClassification":
         """The task with labels, granularity and metric.
@@ -270,6 +281,10 @@ class TokenClassification:
         example = in_units(example, self.granularity)
         found = entities_in(example, example.tags)
         return [entity_dict(example, kind, *span) for kind, _, _, *span in found]
+
+    def files(self, answers: list[dict]) -> dict[str, str]:
+        """predictions.jsonl, an answer a line."""
+        return {"predictions.jsonl": json_lines(answers)}
 
     def score(
         self, answers: list[dict], examples: list[TaggedText]

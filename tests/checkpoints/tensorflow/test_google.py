@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 from kbert.checkpoints.formats import find_checkpoint
-from kbert.checkpoints.model_builder import build, head_of, variables_of
+from kbert.checkpoints.model_builder import build, variables_of
 from kbert.checkpoints.tensorflow import google
 from kbert.checkpoints.tensorflow.tensor_bundle import TensorBundle, write_tensors
 from kbert.config import BertConfig
@@ -21,6 +21,7 @@ from kbert.models.pretrainer import BertPretrainer
 from kbert.models.question_answerer import BertQuestionAnswerer
 from kbert.models.text_classifier import BertTextClassifier
 from kbert.models.token_classifier import BertTokenClassifier
+from kbert.registry import kind_of
 
 DATA = Path(__file__).parents[2] / "data"
 TINY = DATA / "google_tf1_tiny"
@@ -69,7 +70,7 @@ def test_numbers_of_a_real_checkpoint():
     arrays = dict(np.load(DATA / "google_tf1_tiny.npz"))
     inputs = {n: arrays[n] for n in ("token_ids", "segment_ids", "padding_mask")}
     model, report = build(find_checkpoint(TINY))
-    assert head_of(model) == "pretrainer"
+    assert kind_of(model).head == "pretrainer"
     assert report.format == "Google TF1"
     assert not report.newly_initialised
     positions = np.tile(np.arange(12, dtype="int32"), (3, 1))
@@ -416,7 +417,7 @@ def test_without_pooler_and_next_sentence(tmp_path):
         UserWarning, match="no weights for pooler and next_sentence_head"
     ):
         model, report = build(checkpoint)
-    assert head_of(model) == "pretrainer"
+    assert kind_of(model).head == "pretrainer"
     assert report.newly_initialised == (
         "pooler/kernel",
         "pooler/bias",

@@ -15,9 +15,10 @@ import pytest
 import tensorflow as tf
 
 from kbert.checkpoints.formats import find_checkpoint
-from kbert.checkpoints.model_builder import build, head_of
+from kbert.checkpoints.model_builder import build
 from kbert.checkpoints.tensorflow import google, model_garden
 from kbert.checkpoints.tensorflow.tensor_bundle import TensorBundle, write_tensors
+from kbert.registry import kind_of
 
 DATA = Path(__file__).parents[2] / "data" / "model_garden"
 BACKBONE_INPUTS = ("token_ids", "segment_ids", "padding_mask")
@@ -60,7 +61,7 @@ def test_numbers(name):
     checkpoint = find_checkpoint(DATA / name)
     assert checkpoint.format == "TensorFlow 2 Model Garden"
     model, report = build(checkpoint)
-    assert head_of(model) == HEADS[name]
+    assert kind_of(model).head == HEADS[name]
     backbone = getattr(model, "backbone", model)
     outputs = dict(backbone(inputs))
     if model is not backbone:
@@ -235,7 +236,7 @@ def test_an_encoder_of_tf_2_0(tmp_path):
     name = "model/layer_with_weights-4/_attention_output_dense/kernel"
     assert f"{name}/.ATTRIBUTES/VARIABLE_VALUE" in TensorBundle(tmp_path / "ckpt")
     model, report = build(model_garden.read_checkpoint(tmp_path))
-    assert head_of(model) == "backbone"
+    assert kind_of(model).head == "backbone"
     assert_has_the_weights(model, weights)
     assert not report.newly_initialised
     assert not report.ignored
@@ -263,7 +264,7 @@ def test_a_pretrainer_of_tf_2_0(tmp_path):
         setattr(root, f"layer_with_weights-{i}", layer)
     tf.train.Checkpoint(model=root).write(str(tmp_path / "ckpt"))
     model, report = build(model_garden.read_checkpoint(tmp_path))
-    assert head_of(model) == "pretrainer"
+    assert kind_of(model).head == "pretrainer"
     assert_has_the_weights(model.backbone, weights)
     for actual, expected in (
         (

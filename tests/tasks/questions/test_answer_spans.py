@@ -64,7 +64,7 @@ def test_n_best_example():
 
 
 def run_squad(text, offsets, spans, starts, ends, n_best, longest, null):
-    """The loops of `write_predictions`, over the tokens of the context alone."""
+    """The loops of run_squad.py, over the tokens of the context alone."""
     Prediction = collections.namedtuple("Prediction", "window first last start end")
 
     def best_indexes(logits):

@@ -6,8 +6,8 @@ import pytest
 
 from kbert.tasks.questions.squad_files import (
     Question,
+    prediction_files,
     read_questions,
-    write_predictions,
 )
 
 CONTEXT = "😀 서울은 대한민국의 수도이다. É."
@@ -218,14 +218,12 @@ def answered(identity, text, no_answer_score):
     }
 
 
-def test_predictions_are_written_as_run_squad_does(tmp_path):
-    write_predictions(tmp_path, [answered("7", "서울", None), answered("8", "É", None)])
-    names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["nbest_predictions.json", "predictions.json"]
-    text = (tmp_path / "predictions.json").read_text(encoding="utf-8")
-    assert text == '{\n    "7": "서울",\n    "8": "É"\n}\n'
-    n_best = json.loads((tmp_path / "nbest_predictions.json").read_bytes())
+def test_predictions_are_files_as_run_squad_writes_them():
+    files = prediction_files([answered("7", "서울", None), answered("8", "É", None)])
+    assert sorted(files) == ["nbest_predictions.json", "predictions.json"]
+    assert files["predictions.json"] == '{\n    "7": "서울",\n    "8": "É"\n}\n'
+    n_best = json.loads(files["nbest_predictions.json"])
     entry = {"text": "서울", "probability": 1.0, "start_logit": 1.5, "end_logit": 2.0}
     assert n_best["7"] == [entry]
-    write_predictions(tmp_path, [answered("7", "서울", -2.5)])
-    assert json.loads((tmp_path / "null_odds.json").read_bytes()) == {"7": -2.5}
+    files = prediction_files([answered("7", "서울", -2.5)])
+    assert json.loads(files["null_odds.json"]) == {"7": -2.5}

@@ -1,7 +1,7 @@
 """Line and scatter charts as SVG, small enough to stand within a page."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from kbert.reports.parts import Html, number, tag
 
@@ -52,24 +52,61 @@ def line_chart(
         mark_highest: put a ring around the highest point.
     """
     points = [p for p in points if all(map(math.isfinite, p))]
-    if not points:
+    highest = max(points, key=lambda point: point[1]) if points else None
+    ring = highest if mark_highest else None
+    return lines_chart({"": points}, x_name, caption, ring)
+
+
+def lines_chart(
+    lines: Mapping[str, Sequence[tuple[float, float]]],
+    x_name: str,
+    caption: str,
+    ring: tuple[float, float] | None = None,
+) -> Html:
+    """Lines on the same axes, and a legend where there is more than one.
+
+    Points that are not finite are left out; many points are averaged in groups.
+
+    Args:
+        lines: the points of each, in the order of x, by the names in the legend: the
+            line "held-out" has a colour of its own.
+        x_name: what the x axis says.
+        caption: what the lines are.
+        ring: a point of a line to put a ring around.
+    """
+    finite = {
+        name: [point for point in points if all(map(math.isfinite, point))]
+        for name, points in lines.items()
+    }
+    drawn = {
+        name: thinned(points, _MOST_POINTS) for name, points in finite.items() if points
+    }
+    if not drawn:
         return Html()
-    drawn = thinned(points, _MOST_POINTS)
-    highest = max(points, key=lambda point: point[1])
-    x_range = _range([x for x, _ in points], share=0.02)
-    y_range = _range([y for _, y in [*drawn, highest]], share=0.08)
+    seen = [point for points in drawn.values() for point in points]
+    seen += [ring] if ring else []
+    ends = [point[0] for points in finite.values() for point in points]
+    x_range = _range(ends, share=0.02)
+    y_range = _range([y for _, y in seen], share=0.08)
     place = _scale(x_range, y_range, _WIDTH, _HEIGHT)
-    path = " ".join("{:.1f},{:.1f}".format(*place(*point)) for point in drawn)
     pieces = [_axes(place, x_range, y_range, _WIDTH, _HEIGHT, x_name)]
-    pieces.append(tag("polyline", points=path, class_="line"))
-    if len(drawn) <= _MOST_DOTS:
-        pieces += [_dot(place, x, y, f"{x_name} {x:,g}: {number(y)}") for x, y in drawn]
-    if mark_highest:
-        cx, cy = place(*highest)
+    for name, points in drawn.items():
+        path = " ".join("{:.1f},{:.1f}".format(*place(*point)) for point in points)
+        pieces.append(tag("polyline", points=path, class_=f"line {name}".strip()))
+        if len(points) <= _MOST_DOTS:
+            start = f"{name}, {x_name}" if name else x_name
+            dots = [
+                _dot(place, x, y, f"{start} {x:,g}: {number(y)}") for x, y in points
+            ]
+            pieces.append(tag("g", *dots, class_=name or None))
+    if ring:
+        cx, cy = place(*ring)
         pieces.append(
             tag("circle", cx=f"{cx:.1f}", cy=f"{cy:.1f}", r="6", class_="ring")
         )
-    return _figure(pieces, _WIDTH, _HEIGHT, caption)
+    names = drawn if len(drawn) > 1 else ()
+    legend = [tag("span", name, class_=f"key {name}") for name in names]
+    return _figure(pieces, _WIDTH, _HEIGHT, caption, legend=legend)
 
 
 def scatter_chart(
@@ -147,7 +184,7 @@ def _dot(place, x, y, title):
     return tag("circle", tag("title", title), cx=f"{cx:.1f}", cy=f"{cy:.1f}", r="3")
 
 
-def _figure(pieces, width, height, caption, class_="chart"):
+def _figure(pieces, width, height, caption, class_="chart", legend=()):
     svg = tag(
         "svg",
         *pieces,
@@ -155,4 +192,5 @@ def _figure(pieces, width, height, caption, class_="chart"):
         role="img",
         aria_label=caption,
     )
-    return tag("figure", tag("figcaption", caption), svg, class_=class_)
+    spaced = [piece for key in legend for piece in (" ", key)]
+    return tag("figure", tag("figcaption", caption, *spaced), svg, class_=class_)

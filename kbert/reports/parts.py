@@ -12,6 +12,7 @@ _SPELLED = {
     "f1": "F1",
     "klue": "KLUE",
     "korquad": "KorQuAD",
+    "lm": "LM",
     "mae": "MAE",
     "matthews": "Matthews",
     "mcc": "MCC",

@@ -1,12 +1,11 @@
 """`report.html`: what a model got right and wrong, in one file that opens anywhere."""
 
-import os
-import string
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kbert.reports.charts import line_chart
-from kbert.reports.parts import fact, joined, score, section, tag, words
+from kbert.reports.page import card, write_page
+from kbert.reports.parts import score, section, tag, words
 from kbert.reports.sections import (
     multi_label_sections,
     regression_sections,
@@ -17,7 +16,6 @@ from kbert.tasks.classification.text_classification import TextClassification
 from kbert.tasks.questions.question_answering import QuestionAnswering
 from kbert.tasks.tagging.token_classification import TokenClassification
 
-_PAGE = Path(__file__).with_name("report.html")
 _TEXT_KINDS = {
     "single_label_classification": ("Text classification", single_label_sections),
     "multi_label_classification": ("Multi-label classification", multi_label_sections),
@@ -65,17 +63,11 @@ def write_report(
     name, sections = _kind(task)
     facts = dict(facts or {})
     body = [
-        _head(name, facts),
         _cards(scores, task.metric, len(examples)),
         _curves(history or (), task.metric),
         *sections(task, examples, answers, num_errors),
-        _facts(facts),
     ]
-    title = " · ".join([name, *_about(facts).values()])
-    page = string.Template(_PAGE.read_text("utf-8")).substitute(
-        title=joined([title]), body="\n".join(piece for piece in body if piece)
-    )
-    return _write(Path(path), page)
+    return write_page(Path(path), name, facts, body)
 
 
 def _kind(task):
@@ -92,42 +84,15 @@ def _kind(task):
     )
 
 
-def _about(facts):
-    """What the title says beside the task: model and data by their last names.
-
-    {"model": "runs/nsmc", "data": {"dev": {"source": "nsmc/test.tsv", …}, …}} ->
-        model nsmc, data test.tsv
-    """
-    model = facts.get("model") or facts.get("arguments", {}).get("output")
-    data = facts.get("data")
-    if isinstance(data, Mapping):
-        data = data.get("dev", data).get("source")
-    found = {"model": model, "data": data}
-    return {key: Path(str(value)).name for key, value in found.items() if value}
-
-
-def _head(name, facts):
-    parts = []
-    for key, value in _about(facts).items():
-        parts += [" · " if parts else "", f"{key} ", tag("b", value)]
-    about = tag("p", *parts, class_="about") if parts else ""
-    return tag("header", tag("h1", name), about)
-
-
 def _cards(scores, metric, num_examples):
     """Scores side by side, the one that the training chose by first."""
     names = sorted(scores, key=lambda name: name != metric)  # stable
     cards = [
-        tag(
-            "div",
-            tag("dt", words(name)),
-            tag("dd", score(name, scores[name])),
-            class_="main" if name == metric else None,
-        )
+        card(words(name), score(name, scores[name]), is_main=name == metric)
         for name in names
         if name != "num_examples"
     ]
-    cards.append(tag("div", tag("dt", "examples"), tag("dd", f"{num_examples:,}")))
+    cards.append(card("examples", f"{num_examples:,}"))
     return tag("dl", *cards, class_="cards")
 
 
@@ -146,29 +111,3 @@ def _curves(history, metric):
     if not any(charts):
         return ""
     return section("Training", tag("div", *charts, class_="charts"))
-
-
-def _facts(facts):
-    """A table of what is known, and the command in a block that one click selects."""
-    if not facts:
-        return ""
-    rows = [
-        tag("tr", tag("th", words(key), scope="row"), tag("td", fact(value)))
-        for key, value in facts.items()
-        if key != "command"
-    ]
-    pieces = [tag("table", tag("tbody", *rows), class_="facts")] if rows else []
-    if "command" in facts:
-        pieces.append(tag("pre", tag("code", str(facts["command"]))))
-    return section("How this was made", *pieces)
-
-
-def _write(path, page):
-    aside = path.with_name(f".{path.name}.new-{os.getpid()}")
-    try:
-        # Text out of JSON may hold half a surrogate pair: UTF-8 has no bytes for it.
-        aside.write_text(page, encoding="utf-8", errors="replace")
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
-    return path

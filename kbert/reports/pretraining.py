@@ -1,0 +1,120 @@
+"""`report.html` of a pre-training: its figures, its curves, how it was made."""
+
+import math
+import numbers
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from kbert.reports.charts import lines_chart
+from kbert.reports.page import card, part, write_page
+from kbert.reports.parts import number, score, section, tag, words
+
+_HELD_OUT = "dev_"
+_NO_FIGURES = ("step", "epoch")
+_FIRST = ("masked_lm_accuracy", "next_sentence_accuracy", "loss")
+_LESS_IS_BETTER = ("loss", "error", "perplexity")
+
+
+def write_pretraining_report(
+    path: str | Path,
+    history: Sequence[Mapping[str, float]],
+    facts: Mapping | None = None,
+) -> Path:
+    """Writes one HTML file without scripts and without anything from the network.
+
+    It is written aside and renamed: a reader sees the old page or the new one.
+
+    Args:
+        path: the file to write.
+        history: for each step at which something was measured, "step" and what was
+            measured: "loss", "masked_lm_accuracy" or any other name, and with the
+            prefix "dev_" the same of held-out documents. Each name is a chart.
+        facts: whatever helps to repeat it, shown as a table: "arguments", "data",
+            "versions"; "command" is in a block to copy. The sequences seen are told
+            where "arguments" has a "batch_size", the size of the corpus where "data"
+            has "num_tokens" or "num_documents".
+    """
+    facts = dict(facts or {})
+    curves = _curves(history)
+    steps = [row["step"] for row in history]
+    cards = tag("dl", *_cards(curves), *_size_cards(steps, facts), class_="cards")
+    charts = [_chart(name, curves) for name in _names(curves)]
+    body = [cards]
+    if any(charts):
+        body.append(section("Training", tag("div", *charts, class_="charts")))
+    return write_page(Path(path), "Pre-training", facts, body)
+
+
+def _curves(history):
+    """Finite (step, value) of each name, in the order of the rows.
+
+    [{"step": 5, "loss": 2.0}, {"step": 9, "loss": 1.5, "dev_loss": 1.7}]
+        -> {"loss": [(5, 2.0), (9, 1.5)], "dev_loss": [(9, 1.7)]}
+    """
+    curves = {}
+    for row in history:
+        for name, value in row.items():
+            if name in _NO_FIGURES or not isinstance(value, numbers.Real):
+                continue
+            if math.isfinite(value):
+                curves.setdefault(name, []).append((row["step"], value))
+    return curves
+
+
+def _names(curves):
+    """Names without prefix, what a pre-training is judged by first."""
+    found = list(dict.fromkeys(name.removeprefix(_HELD_OUT) for name in curves))
+    return sorted(found, key=lambda x: _FIRST.index(x) if x in _FIRST else len(_FIRST))
+
+
+def _best(name, points):
+    """The first of the best points: the lowest loss, the highest accuracy."""
+    is_less_better = any(part in name for part in _LESS_IS_BETTER)
+    choose = min if is_less_better else max
+    return choose(points, key=lambda point: point[1])
+
+
+def _cards(curves):
+    """The last figure of each curve, held out before training, and the best one."""
+    keys = [_HELD_OUT + name for name in _names(curves)] + _names(curves)
+    keys = [key for key in keys if key in curves]
+    cards = []
+    for key in keys:
+        name = key.removeprefix(_HELD_OUT)
+        side = "held-out" if key.startswith(_HELD_OUT) else "training"
+        last = curves[key][-1]
+        step, best = _best(name, curves[key])
+        is_last_best = best == last[1] or side == "training"
+        note = "" if is_last_best else f"best {score(name, best)} at step {step:,}"
+        title = f"{side} {words(name)}"
+        cards.append(card(title, score(name, last[1]), note, is_main=key == keys[0]))
+    return cards
+
+
+def _size_cards(steps, facts):
+    """How long it was trained, and on how much."""
+    cards = [card("steps", number(steps[-1]))] if steps else []
+    batch_size = part(facts, "arguments").get("batch_size")
+    if steps and isinstance(batch_size, int):
+        cards.append(card("sequences seen", number(steps[-1] * batch_size)))
+    data = part(facts, "data")
+    for name in ("num_tokens", "num_documents"):
+        if isinstance(data.get(name), int):
+            kind = name.removeprefix("num_")
+            cards.append(card(f"{kind} in the corpus", number(data[name])))
+    return cards
+
+
+def _chart(name, curves):
+    """Training and held-out lines of one name."""
+    held_out = curves.get(_HELD_OUT + name, ())
+    sides = {"training": curves.get(name, ()), "held-out": held_out}
+    lines = {side: points for side, points in sides.items() if points}
+    caption = words(name)[:1].upper() + words(name)[1:]
+    if len(lines) == 1:
+        caption = f"{next(iter(lines)).capitalize()} {words(name)}"
+    if not held_out:
+        return lines_chart(lines, "step", caption)
+    step, best = _best(name, held_out)
+    caption += f": best {score(name, best)} at step {step:,}"
+    return lines_chart(lines, "step", caption, ring=(step, best))

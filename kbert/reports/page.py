@@ -1,37 +1,47 @@
-"""What every report is: a head, what it shows, and how to repeat it, in one file."""
+"""One page: a head, figures, sections and how it was made, laid out by templates."""
 
+import functools
 import os
-import string
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from kbert.reports.parts import Html, fact, joined, section, tag, words
+import jinja2
 
-_PAGE = Path(__file__).with_name("report.html")
+from kbert.reports.sections import Card
+from kbert.reports.wording import number, words
 
 
-def write_page(path: Path, name: str, facts: Mapping, body: Sequence[Html]) -> Path:
+def write_page(
+    path: str | Path, heading: str, facts: Mapping, cards: Sequence[Card], sections
+) -> Path:
     """Writes a page aside and renames it: a reader sees the old page or the new one.
 
     Args:
         path: the file to write.
-        name: the heading; with what the facts say of model and data, the title.
-        facts: see `write_report`; the last section of the page.
-        body: pieces between the head and the facts; empty ones are left out.
+        heading, facts, cards, sections: see `page`.
     """
-    title = " · ".join([name, *_about(facts).values()])
-    pieces = [_head(name, facts), *body, _facts(facts)]
-    page = string.Template(_PAGE.read_text("utf-8")).substitute(
-        title=joined([title]), body="\n".join(piece for piece in pieces if piece)
-    )
-    return _write(path, page)
+    return _write(Path(path), page(heading, facts, cards, sections))
 
 
-def card(name: str, value: str, note: str = "", is_main: bool = False) -> Html:
-    """A figure in large digits under its name; the main one stands out."""
-    digits = [value, tag("small", note)] if note else [value]
-    return tag(
-        "div", tag("dt", name), tag("dd", *digits), class_="main" if is_main else None
+def page(heading: str, facts: Mapping, cards: Sequence[Card], sections) -> str:
+    """HTML without scripts and without anything from the network.
+
+    Args:
+        heading: with what the facts say of model and data, the title.
+        facts: see `write_report`; the last section of the page.
+        cards: figures side by side, below the heading.
+        sections: of `kbert.reports.sections`, in order.
+    """
+    return (
+        _templates()
+        .get_template("page.html")
+        .render(
+            heading=heading,
+            about=_about(facts),
+            cards=cards,
+            sections=sections,
+            facts=facts,
+        )
     )
 
 
@@ -39,6 +49,19 @@ def part(facts: Mapping, name: str) -> Mapping:
     """A part of the facts that holds names and values; any other holds none."""
     found = facts.get(name)
     return found if isinstance(found, Mapping) else {}
+
+
+@functools.cache
+def _templates():
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters |= {"number": number, "words": words}
+    return templates
 
 
 def _about(facts):
@@ -52,37 +75,14 @@ def _about(facts):
     if isinstance(data, Mapping):
         data = (part(data, "dev") or data).get("source")
     found = {"model": model, "data": data}
-    return {key: Path(str(value)).name for key, value in found.items() if value}
+    return {name: Path(str(value)).name for name, value in found.items() if value}
 
 
-def _head(name, facts):
-    parts = []
-    for key, value in _about(facts).items():
-        parts += [" · " if parts else "", f"{key} ", tag("b", value)]
-    about = tag("p", *parts, class_="about") if parts else ""
-    return tag("header", tag("h1", name), about)
-
-
-def _facts(facts):
-    """A table of what is known, and the command in a block that one click selects."""
-    if not facts:
-        return ""
-    rows = [
-        tag("tr", tag("th", words(key), scope="row"), tag("td", fact(value)))
-        for key, value in facts.items()
-        if key != "command"
-    ]
-    pieces = [tag("table", tag("tbody", *rows), class_="facts")] if rows else []
-    if "command" in facts:
-        pieces.append(tag("pre", tag("code", str(facts["command"]))))
-    return section("How this was made", *pieces)
-
-
-def _write(path, page):
+def _write(path, text):
     aside = path.with_name(f".{path.name}.new-{os.getpid()}")
     try:
         # Text out of JSON may hold half a surrogate pair: UTF-8 has no bytes for it.
-        aside.write_text(page, encoding="utf-8", errors="replace")
+        aside.write_text(text, encoding="utf-8", errors="replace")
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)

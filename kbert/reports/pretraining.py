@@ -5,9 +5,10 @@ import numbers
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from kbert.reports.charts import lines_chart
-from kbert.reports.page import card, part, write_page
-from kbert.reports.parts import number, score, section, tag, words
+from kbert.reports.charts import line_chart
+from kbert.reports.page import part, write_page
+from kbert.reports.sections import Card, Charts
+from kbert.reports.wording import rounded, score, words
 
 _HELD_OUT = "dev_"
 _NO_FIGURES = ("step", "epoch")
@@ -37,12 +38,10 @@ def write_pretraining_report(
     facts = dict(facts or {})
     curves = _curves(history)
     steps = [row["step"] for row in history]
-    cards = tag("dl", *_cards(curves), *_size_cards(steps, facts), class_="cards")
+    cards = [*_cards(curves), *_size_cards(steps, facts)]
     charts = [_chart(name, curves) for name in _names(curves)]
-    body = [cards]
-    if any(charts):
-        body.append(section("Training", tag("div", *charts, class_="charts")))
-    return write_page(Path(path), "Pre-training", facts, body)
+    sections = [Charts("Training", charts)] if charts else []
+    return write_page(path, "Pre-training", facts, cards, sections)
 
 
 def _curves(history):
@@ -87,22 +86,28 @@ def _cards(curves):
         is_last_best = best == last[1] or side == "training"
         note = "" if is_last_best else f"best {score(name, best)} at step {step:,}"
         title = f"{side} {words(name)}"
-        cards.append(card(title, score(name, last[1]), note, is_main=key == keys[0]))
+        cards.append(Card(title, score(name, last[1]), note, is_main=key == keys[0]))
     return cards
 
 
 def _size_cards(steps, facts):
     """How long it was trained, and on how much."""
-    cards = [card("steps", number(steps[-1]))] if steps else []
-    batch_size = part(facts, "arguments").get("batch_size")
-    if steps and isinstance(batch_size, int):
-        cards.append(card("sequences seen", number(steps[-1] * batch_size)))
+    sizes = {}
+    if steps:
+        sizes["steps"] = steps[-1]
+        batch_size = part(facts, "arguments").get("batch_size")
+        if isinstance(batch_size, int):
+            sizes["sequences seen"] = steps[-1] * batch_size
     data = part(facts, "data")
     for name in ("num_tokens", "num_documents"):
         if isinstance(data.get(name), int):
-            kind = name.removeprefix("num_")
-            cards.append(card(f"{kind} in the corpus", number(data[name])))
-    return cards
+            sizes[f"{name.removeprefix('num_')} in the corpus"] = data[name]
+    return [_size_card(name, count) for name, count in sizes.items()]
+
+
+def _size_card(name, count):
+    exact, short = f"{count:,}", rounded(count)
+    return Card(name, short, exact if exact != short else "")
 
 
 def _chart(name, curves):
@@ -114,7 +119,7 @@ def _chart(name, curves):
     if len(lines) == 1:
         caption = f"{next(iter(lines)).capitalize()} {words(name)}"
     if not held_out:
-        return lines_chart(lines, "step", caption)
+        return line_chart(lines, "step", caption)
     step, best = _best(name, held_out)
     caption += f": best {score(name, best)} at step {step:,}"
-    return lines_chart(lines, "step", caption, ring=(step, best))
+    return line_chart(lines, "step", caption, ring=(step, best))

@@ -3,23 +3,19 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from kbert.reports import classification, multi_label, questions, regression, tagging
 from kbert.reports.charts import line_chart
-from kbert.reports.page import card, write_page
-from kbert.reports.parts import score, section, tag, words
-from kbert.reports.sections import (
-    multi_label_sections,
-    regression_sections,
-    single_label_sections,
-)
-from kbert.reports.spans import answer_sections, tag_sections
+from kbert.reports.page import write_page
+from kbert.reports.sections import Card, Charts
+from kbert.reports.wording import score, words
 from kbert.tasks.classification.text_classification import TextClassification
 from kbert.tasks.questions.question_answering import QuestionAnswering
 from kbert.tasks.tagging.token_classification import TokenClassification
 
 _TEXT_KINDS = {
-    "single_label_classification": ("Text classification", single_label_sections),
-    "multi_label_classification": ("Multi-label classification", multi_label_sections),
-    "regression": ("Regression", regression_sections),
+    "single_label_classification": classification,
+    "multi_label_classification": multi_label,
+    "regression": regression,
 }
 
 
@@ -60,24 +56,27 @@ def write_report(
             "Expected examples and one answer for each; got "
             f"{len(examples)} examples and {len(answers)} answers."
         )
-    name, sections = _kind(task)
-    facts = dict(facts or {})
-    body = [
+    kind = _kind(task)
+    return write_page(
+        path,
+        kind.TITLE,
+        dict(facts or {}),
         _cards(scores, task.metric, len(examples)),
-        _curves(history or (), task.metric),
-        *sections(task, examples, answers, num_errors),
-    ]
-    return write_page(Path(path), name, facts, body)
+        [
+            *_training(history or (), task.metric),
+            *kind.sections(task, examples, answers, num_errors),
+        ],
+    )
 
 
 def _kind(task):
-    """The task's name in words, and what shows its examples."""
+    """The module that shows a task's examples: its TITLE and its `sections`."""
     if isinstance(task, TextClassification):
         return _TEXT_KINDS[task.problem_type]
     if isinstance(task, TokenClassification):
-        return "Tagging", tag_sections
+        return tagging
     if isinstance(task, QuestionAnswering):
-        return "Question answering", answer_sections
+        return questions
     raise ValueError(
         "Expected a TextClassification, TokenClassification or QuestionAnswering task; "
         f"got a {type(task).__name__}."
@@ -88,26 +87,24 @@ def _cards(scores, metric, num_examples):
     """Scores side by side, the one that the training chose by first."""
     names = sorted(scores, key=lambda name: name != metric)  # stable
     cards = [
-        card(words(name), score(name, scores[name]), is_main=name == metric)
+        Card(words(name), score(name, scores[name]), is_main=name == metric)
         for name in names
         if name != "num_examples"
     ]
-    cards.append(card("examples", f"{num_examples:,}"))
-    return tag("dl", *cards, class_="cards")
+    return [*cards, Card("examples", f"{num_examples:,}")]
 
 
-def _curves(history, metric):
+def _training(history, metric):
     """The loss and the metric over the steps; without a history, nothing."""
     name = f"dev_{metric}"
     losses = [(row["step"], row["loss"]) for row in history if "loss" in row]
     held_out = [(row["step"], row[name]) for row in history if name in row]
-    charts = [line_chart(losses, "step", "Training loss")]
+    charts = [line_chart({"training": losses}, "step", "Training loss")]
     if held_out:
         step, best = max(held_out, key=lambda point: point[1])
         caption = (
             f"Held-out {words(metric)}: best {score(metric, best)} at step {step:,}"
         )
-        charts.append(line_chart(held_out, "step", caption, mark_highest=True))
-    if not any(charts):
-        return ""
-    return section("Training", tag("div", *charts, class_="charts"))
+        charts.append(line_chart({"held-out": held_out}, "step", caption, (step, best)))
+    charts = [chart for chart in charts if chart]
+    return [Charts("Training", charts)] if charts else []

@@ -2,6 +2,8 @@
 
 from html.parser import HTMLParser
 
+from kbert.reports.page import page
+
 VOID = {"meta"}
 
 
@@ -61,3 +63,8 @@ def parsed(text):
     parser.close()
     assert len(parser.open) == 1, f"<{parser.open[-1].name}> stays open"
     return parser.open[0]
+
+
+def shown(*sections):
+    """The tree of a page that has nothing but these sections."""
+    return parsed(page("Sections", {}, (), sections))

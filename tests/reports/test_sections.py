@@ -1,156 +1,149 @@
-"""What the report shows of text classifiers: matrices, tables and errors."""
+"""Each kind of section as its template shows it: escaping, white space, tables."""
 
+import re
+
+import jinja2
 import pytest
-from report_page import parsed
+from report_page import parsed, shown
 
-from kbert.reports.parts import joined
+from kbert.reports.charts import line_chart
+from kbert.reports.excerpts import Piece, marked_text
+from kbert.reports.page import page
 from kbert.reports.sections import (
-    confusion,
-    multi_label_sections,
-    regression_sections,
-    single_label_sections,
+    Card,
+    Charts,
+    ConfusionMatrix,
+    Example,
+    Examples,
+    Side,
+    Table,
+    errors,
 )
-from kbert.tasks.classification.text_classification import TextClassification
-from kbert.tasks.classification.text_examples import TextExample
 
-SCRIPT = "<script>alert(1)</script>"
+HOSTILE = "\"><script>alert('1')</script>&amp;"
 
 
-def _answer(label, score, labels):
-    rest = (1 - score) / (len(labels) - 1)
-    scores = {other: score if other == label else rest for other in labels}
-    return {"label": label, "score": score, "scores": scores}
+def test_table():
+    rows = [("<a>", "1"), ("b", "2")]
+    table = shown(Table("Title", ("name", "count"), rows, note="A note."))
+    assert table.all("table")[0].rows() == [["name", "count"], ["<a>", "1"], ["b", "2"]]
+    assert [cell.text for cell in table.all("td", "number")] == ["1", "2"]
+    assert [cell.text for cell in table.all("th", "number")] == ["count"]
+    assert (table.all("h2")[0].text, table.all("p", "note")[0].text) == (
+        "Title",
+        "A note.",
+    )
+    two = shown(Table("Title", ("a", "b", "n"), [("x", "y", "1")], num_texts=2))
+    assert [cell.text for cell in two.all("td", "word")] == ["x", "y"]
+    assert not two.all("p", "note")
 
 
-def _single(labels, golds, predicted, num_errors=50):
-    """Sections of examples t0, t1, …; each is answered a little more surely."""
-    examples = [TextExample((f"t{i}",), gold) for i, gold in enumerate(golds)]
-    answers = [
-        _answer(label, 0.6 + i / 100, labels) for i, label in enumerate(predicted)
+def test_facts():
+    facts = {"a_f1": {"b": [1, "<2>"], "none": None, "c": 5e-05}, "none": None}
+    tree = parsed(page("Facts", facts, (), ()))
+    assert [line.text for line in tree.all("div")] == ["b: 1, <2>", "c: 5e-05"]
+    assert tree.all("table", "facts")[0].rows() == [
+        ["a F1", "b: 1, <2>c: 5e-05"],
+        ["none", "None"],
     ]
-    task = TextClassification(tuple(labels))
-    return parsed(joined(single_label_sections(task, examples, answers, num_errors)))
+    only_command = parsed(page("Facts", {"command": "kbert <x>"}, (), ()))
+    assert not only_command.all("table")
+    assert only_command.all("code")[0].text == "kbert <x>"
 
 
-def test_confusion():
-    assert confusion("ab", "aab", "abb").tolist() == [[1, 1], [0, 1]]
+def test_marks_and_white_space_of_texts():
+    text = " a  b\n\n c&<"
+    marks = [(1, 2, "gold", "PS"), (1, 5, "wrong", "OG")]
+    example = Example(
+        [Side("gold", "gold", "x")], texts=[marked_text(text, marks, [], 1, 99)]
+    )
+    (item,) = shown(Examples("Title", [example])).all("li")
+    assert item.all("p", "text")[0].text == text
+    assert [
+        (mark.text, mark.classes, mark.attributes.get("data-label"))
+        for mark in item.all("mark")
+    ] == [("a", ["gold", "wrong"], "PS"), ("  b", ["wrong"], "OG")]
 
 
-def test_confusion_matrix_and_labels():
-    page = _single(["a", SCRIPT], ["a", "a", "a", SCRIPT], ["a", "a", SCRIPT, SCRIPT])
-    matrix, figures = page.all("table")
-    assert matrix.rows()[1:] == [["a", "266.7%", "133.3%"], [SCRIPT, "0", "1100.0%"]]
-    shares = [cell.attributes["style"] for cell in matrix.all("td")]
-    assert shares == [f"--share:{s}" for s in ("0.667", "0.333", "0.000", "1.000")]
-    assert [cell.classes for cell in matrix.all("td")] == [
-        ["right", "deep"],
-        ["wrong"],
-        ["wrong", "none"],
-        ["right", "deep"],
+def test_sides_one_text_a_pair_and_lines():
+    sides = [Side("gold", "gold", "a", "12.00%"), Side("", "F1", "50%"), Side("", "x")]
+    one, pair, lines = (
+        Example(sides, "T", "Q?", [[Piece("a")]]),
+        Example(sides, texts=[[Piece("a")], [Piece("b")]]),
+        Example(sides, lines=[("gold", [Piece("a")]), ("predicted", [Piece("b")])]),
+    )
+    tree = shown(Examples("Title", [one, pair, lines], legend=[("gold", "accepted")]))
+    one, pair, lines = tree.all("li")
+    assert [span.text for span in one.all("span")] == ["gold a 12.00%", "F1 50%", "x"]
+    assert [span.attributes.get("class") for span in one.all("span")] == [
+        "gold",
+        None,
+        None,
     ]
-    assert figures.rows()[1:] == [
-        ["a", "100.00%", "66.67%", "80.00%", "3", "2"],
-        [SCRIPT, "50.00%", "100.00%", "66.67%", "1", "2"],
+    assert [p.text for p in one.all("p")][1:] == ["T", "Q?", "a"]
+    assert [p.text for p in pair.all("div", "pair")[0].all("p")] == ["a", "b"]
+    assert [line.text for line in lines.all("div", "line-of")] == [
+        "golda",
+        "predictedb",
     ]
-    assert not page.all("script")
+    assert tree.all("p", "legend")[0].text.split() == ["abc", "accepted"]
 
 
-def test_errors_are_the_surest_first_and_counted():
-    page = _single("ab", "aaaab", "bbbab", num_errors=2)
-    errors = page.all("li")
-    assert [error.all("p", "text")[0].text for error in errors] == ["t2", "t1"]
-    sides = [span.text for span in errors[0].all("span")]
-    assert sides == ["gold a 38.00%", "predicted b 62.00%"]
-    notes = [note.text for note in page.all("p", "note")]
-    assert notes[-1] == (
-        "3 of 5 examples are wrong (60.00%); 2 of them here, surest first."
+def _everywhere(text):
+    """Every string that a user's data, labels or file names can reach."""
+    marks = [(0, len(text), "gold", text)]
+    example = Example(
+        [Side("wrong", text, text, text)],
+        text,
+        text,
+        [marked_text(text, marks, [], 1, 99), [Piece(text)]],
+        [(text, [Piece(text, ("right",), text)])],
+    )
+    chart = line_chart({"training": [(1, 1)], "held-out": [(1, 2)]}, text, text)
+    return (
+        Table(text, (text, text), [(text, text)], text),
+        ConfusionMatrix(text, [text], [[1]], [[1.0]], False, text),
+        Charts(text, [chart], text),
+        errors(1, 2, text, [example], [("gold", text)]),
     )
 
 
-def test_no_errors():
-    page = _single("ab", "ab", "ab")
-    assert page.all("p", "note")[-1].text == "None in 2 examples."
-    assert not page.all("li")
-
-
-def test_a_label_never_predicted_and_one_unseen_in_training():
-    page = _single("ab", ["a", "new"], ["a", "a"])
-    assert page.all("table")[1].rows()[1:] == [
-        ["a", "50.00%", "100.00%", "66.67%", "1", "2"],
-        ["b", "–", "–", "–", "0", "0"],
-        ["new", "–", "0.00%", "0.00%", "1", "0"],
-    ]
-    assert [span.text for span in page.all("li")[0].all("span")] == [
-        "gold new",
-        "predicted a 61.00%",
-    ]
-
-
-def test_many_labels_are_pairs():
-    labels = [f"l{i}" for i in range(31)]
-    golds = ["l0", "l0", "l0", "l1", "l2"]
-    page = _single(labels, golds, ["l1", "l1", "l0", "l2", "l2"])
-    assert page.all("h2")[0].text == "Confused labels"
-    assert page.all("table")[0].rows() == [
-        ["gold", "predicted", "examples", "of the gold label"],
-        ["l0", "l1", "2", "66.67%"],
-        ["l1", "l2", "1", "100.00%"],
-    ]
-    assert _single(labels[:30], golds, golds).all("table", "wide")
-
-
-def test_pairs_of_texts_and_long_texts():
-    task = TextClassification(("a", "b"), ("first", "second"))
-    examples = [TextExample((SCRIPT, "x" * 700), "a")]
-    answers = [_answer("b", 0.9, "ab")]
-    page = parsed(joined(single_label_sections(task, examples, answers, 50)))
-    first, second = page.all("div", "pair")[0].all("p")
-    assert first.text == SCRIPT
-    assert second.text == "x" * 600 + " … (100 more characters)"
-
-
-def test_multi_label():
-    task = TextClassification(
-        ("a", "b", "c"), problem_type="multi_label_classification"
+def test_hostile_text_stays_text_everywhere():
+    facts = {HOSTILE: {HOSTILE: [HOSTILE]}, "model": HOSTILE, "command": HOSTILE}
+    cards = [Card(HOSTILE, HOSTILE, HOSTILE)]
+    html = page(HOSTILE, facts, cards, _everywhere(HOSTILE))
+    tree, harmless = (
+        parsed(text)
+        for text in (html, page("x", {"x": {"x": ["x"]}}, (), _everywhere("x")))
     )
-    examples = [
-        TextExample(("right",), ("a", "b")),
-        TextExample(("near",), ("a",)),
-        TextExample(("far",), ("b", "c")),
-    ]
-    answers = [
-        {"labels": ["a", "b"], "scores": {"a": 0.9, "b": 0.8, "c": 0.1}},
-        {"labels": ["a", "b"], "scores": {"a": 0.9, "b": 0.6, "c": 0.1}},
-        {"labels": ["a", "b"], "scores": {"a": 0.9, "b": 0.8, "c": 0.1}},
-    ]
-    page = parsed(joined(multi_label_sections(task, examples, answers, 50)))
-    assert page.all("table")[0].rows()[1:] == [
-        ["a", "66.67%", "100.00%", "80.00%", "2", "3"],
-        ["b", "66.67%", "100.00%", "80.00%", "2", "3"],
-        ["c", "–", "0.00%", "0.00%", "1", "0"],
-    ]
-    errors = page.all("li")
-    assert [error.all("p", "text")[0].text for error in errors] == ["far", "near"]
-    assert [span.text for span in errors[0].all("span")] == [
-        "found b 80.00%",
-        "missed c 10.00%",
-        "wrong a 90.00%",
-    ]
+    assert "<script" not in html
+    assert not tree.all("script")
+    assert html.count("<section>") == len(tree.all("section")) == 5
+    allowed = {a for element in _elements(harmless) for a in element.attributes}
+    assert {a for element in _elements(tree) for a in element.attributes} == allowed
+    assert tree.all("mark")[1].attributes["data-label"] == HOSTILE
+    assert tree.all("svg")[0].attributes["aria-label"] == HOSTILE
 
 
-def test_regression():
-    task = TextClassification(problem_type="regression")
-    golds, scores = [0.0, 2.5, 5.0], [0.5, 2.5, 3.0]
-    examples = [TextExample((f"t{i}", "u"), gold) for i, gold in enumerate(golds)]
-    answers = [{"score": score} for score in scores]
-    page = parsed(joined(regression_sections(task, examples, answers, 2)))
-    assert len(page.all("circle")) == 3
-    assert [error.all("p", "text")[0].text for error in page.all("li")] == ["t2", "t0"]
-    sides = [span.text for span in page.all("li")[0].all("span")]
-    assert sides == ["gold 5", "predicted 3", "difference -2"]
-    assert page.all("p", "note")[-1].text == "2 of 3 examples, the farthest off first."
+def _elements(tree):
+    for child in tree.children:
+        if not isinstance(child, str):
+            yield child
+            yield from _elements(child)
 
 
-@pytest.mark.parametrize("num_errors", [0, 1])
-def test_fewer_errors_than_there_are(num_errors):
-    assert len(_single("ab", "aa", "bb", num_errors).all("li")) == num_errors
+def test_every_class_of_a_page_has_a_rule_in_its_style():
+    html = page("x", {"model": "x"}, [Card("x", "x", "x", True)], _everywhere("x"))
+    style = html[html.index("<style>") : html.index("</style>")]
+    used = {kind for element in _elements(parsed(html)) for kind in element.classes}
+    bare = {"chart", "name", "training"}  # names for readers of the page
+    assert {kind for kind in used if not re.search(rf"\.{kind}\b", style)} == bare
+
+
+def test_a_name_that_no_section_has_is_an_error():
+    class Strange:
+        template = "table.html"
+        title, note = "Title", ""
+
+    with pytest.raises(jinja2.UndefinedError, match="has no attribute 'header'"):
+        shown(Strange())

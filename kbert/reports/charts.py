@@ -163,7 +163,7 @@ def _finite(points):
 
 def _line(place, name, points, x_name):
     places = [place(*point) for point in points]
-    titles = [f"{name}, {x_name} {x:,g}: {number(y)}" for x, y in points]
+    titles = [f"{name}, {x_name} {_plain(x)}: {number(y)}" for x, y in points]
     dots = zip(places, titles, strict=True) if len(points) <= _MOST_DOTS else ()
     return Line(name, places, list(dots))
 
@@ -196,6 +196,11 @@ def _axes(place, x_range, y_range, width, height, x_name):
         right=width - _RIGHT,
         foot=height - _BOTTOM,
         x_name=x_name,
-        x_ticks=[(place(x, y_range[0])[0], f"{x:,g}") for x in ticks(*x_range)],
-        y_ticks=[(place(x_range[0], y)[1], f"{y:,g}") for y in ticks(*y_range)],
+        x_ticks=[(place(x, y_range[0])[0], _plain(x)) for x in ticks(*x_range, most=5)],
+        y_ticks=[(place(x_range[0], y)[1], _plain(y)) for y in ticks(*y_range)],
     )
+
+
+def _plain(value):
+    """1200000.0 -> 1,200,000; 0.00002 -> 2e-05"""
+    return f"{value:,.10g}"

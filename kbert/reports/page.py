@@ -8,7 +8,7 @@ from pathlib import Path
 import jinja2
 
 from kbert.reports.sections import Card
-from kbert.reports.wording import number, words
+from kbert.reports.wording import language, number, words
 
 
 def write_page(
@@ -60,7 +60,7 @@ def _templates():
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters |= {"number": number, "words": words}
+    templates.filters |= {"language": language, "number": number, "words": words}
     return templates
 
 

@@ -121,5 +121,6 @@ def _chart(name, curves):
     if not held_out:
         return line_chart(lines, "step", caption)
     step, best = _best(name, held_out)
-    caption += f": best {score(name, best)} at step {step:,}"
+    side = "" if len(lines) == 1 else "held-out "
+    caption += f": best {side}{score(name, best)} at step {step:,}"
     return line_chart(lines, "step", caption, ring=(step, best))

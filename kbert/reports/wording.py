@@ -1,10 +1,12 @@
 """How the reports spell numbers, scores and names."""
 
 import math
+import re
 
 # Scores that lie between 0 and 1 often, but are no shares of anything.
 _NOT_SHARES = ("pearson", "spearman", "matthews", "mcc", "loss", "error", "mse", "mae")
-_NOT_SHARES += ("threshold", "diff")
+_NOT_SHARES += ("threshold", "diff", "rate", "norm", "perplexity")
+_HANGUL = re.compile("[\u1100-\u11ff\u3131-\u318e\uac00-\ud7a3]")
 _SPELLED = {
     "f1": "F1",
     "klue": "KLUE",
@@ -25,11 +27,13 @@ def percent(share: float) -> str:
 
 
 def number(value: float) -> str:
-    """1234 -> 1,234; 0.87654 -> 0.8765; what is not a number is a dash."""
+    """1234 -> 1,234; 0.87654 -> 0.8765; 2e-05 -> 2e-05; not a number is a dash."""
     if isinstance(value, int):
         return f"{value:,}"
     if not math.isfinite(value):
         return "–" if math.isnan(value) else str(value)
+    if 0 < abs(value) < 0.001:
+        return f"{value:.3g}"
     return f"{value:,.4f}" if abs(value) < 10 else f"{value:,.2f}"
 
 
@@ -65,3 +69,8 @@ def cut(text: str, longest: int) -> str:
     if len(text) <= longest:
         return text
     return f"{text[:longest]} … ({len(text) - longest:,} more characters)"
+
+
+def language(text: str) -> str:
+    """For the attribute `lang`: ko where there is Hangul, else "", which is unknown."""
+    return "ko" if _HANGUL.search(text) else ""

@@ -77,6 +77,15 @@ def test_many_points():
     assert not line.dots
 
 
+def test_a_million_steps_are_spelled_out():
+    points = [(0, 0.00001), (1_200_000, 0.00002)]
+    chart = line_chart({"training": points}, "step", "learning rate")
+    labels = [label for _, label in chart.axes.x_ticks]
+    assert labels == ["0", "500,000", "1,000,000"]
+    assert chart.lines[0].dots[1][1] == "training, step 1,200,000: 2e-05"
+    assert chart.axes.y_ticks[-1][1] == "2e-05"
+
+
 def test_nothing_to_draw():
     assert line_chart({"training": []}, "step", "loss") is None
     assert line_chart({"training": [(1, math.inf)]}, "step", "loss") is None

@@ -63,9 +63,9 @@ def test_training_and_held_out_share_a_chart(tmp_path):
     page = parsed(_page(tmp_path, HISTORY))
     captions = [caption.text for caption in page.all("figcaption")]
     assert captions == [
-        "Masked LM accuracy: best 40.00% at step 1,400",
-        "Next sentence accuracy: best 80.00% at step 200",
-        "Loss: best 5.2500 at step 200",
+        "Masked LM accuracy: best held-out 40.00% at step 1,400",
+        "Next sentence accuracy: best held-out 80.00% at step 200",
+        "Loss: best held-out 5.2500 at step 200",
     ]
     loss = page.all("figure")[-1]
     keys = [key.text for key in loss.all("p", "keys")[0].all("span")]

@@ -65,6 +65,15 @@ def test_marks_and_white_space_of_texts():
     ] == [("a", ["gold", "wrong"], "PS"), ("  b", ["wrong"], "OG")]
 
 
+def test_korean_texts_say_so():
+    example = Example(
+        (), "", "누구?", [marked_text("한국", [(0, 1, "gold", "")], [], 1, 9)]
+    )
+    page = shown(Examples("Title", [example, Example((), texts=[[Piece("Ulm")]])]))
+    assert [p.attributes["lang"] for p in page.all("p", "text")] == ["ko", ""]
+    assert page.all("p", "question")[0].attributes["lang"] == "ko"
+
+
 def test_sides_one_text_a_pair_and_lines():
     sides = [Side("gold", "gold", "a", "12.00%"), Side("", "F1", "50%"), Side("", "x")]
     one, pair, lines = (

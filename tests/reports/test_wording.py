@@ -2,7 +2,7 @@
 
 import pytest
 
-from kbert.reports.wording import cut, number, percent, rounded, score, words
+from kbert.reports.wording import cut, language, number, percent, rounded, score, words
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,9 @@ from kbert.reports.wording import cut, number, percent, rounded, score, words
         ("loss", 0.25, "0.2500"),
         ("best_f1_threshold", 0.5, "0.5000"),
         ("num_examples", 1, "1"),
+        ("learning_rate", 5e-05, "5e-05"),
+        ("loss", -0.000123456, "-0.000123"),
+        ("loss", 0.0, "0.0000"),
         ("accuracy", float("nan"), "–"),
         ("loss", float("inf"), "inf"),
     ],
@@ -45,3 +48,12 @@ def test_numbers_and_words():
 )
 def test_large_counts_are_short(count, short):
     assert rounded(count) == short
+
+
+def test_korean_is_known_by_its_letters():
+    assert [language(x) for x in ("Ulm 한국", "ㅠㅠ", "日本", "")] == [
+        "ko",
+        "ko",
+        "",
+        "",
+    ]

@@ -67,7 +67,8 @@ class Kind:
         task_class: what `kbert finetune` trains it by; "" for models before that.
         commands: the names of the command line, and what each sets in `task_class`.
         served: what answers in a SavedModel, beside `ServedEncoder`; "" for nothing.
-        report: what shows its examples in report.html.
+        reports: the module that shows its examples in report.html, by the task's
+            `problem_type`; by "" where it has none.
         words: its task, for people, in each language of the served page.
         page: the same for each signature of `served`.
     """
@@ -86,7 +87,7 @@ class Kind:
     task_class: str = ""
     commands: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     served: str = ""
-    report: str = ""
+    reports: Mapping[str, str] = dataclasses.field(default_factory=dict)
     words: Mapping[str, str] = dataclasses.field(default_factory=dict)
     page: Mapping[str, PageWords] = dataclasses.field(default_factory=dict)
 
@@ -177,6 +178,11 @@ _KINDS = (
             "regression": {"problem_type": "regression"},
         },
         served="kbert.export.served_classifier:ServedClassifier",
+        reports={
+            "single_label_classification": "kbert.reports.classification",
+            "multi_label_classification": "kbert.reports.multi_label",
+            "regression": "kbert.reports.regression",
+        },
         words={"en": "text classification", "ko": "문장 분류"},
         page={
             "classify": PageWords("Classify", "분류", "classes"),
@@ -200,6 +206,7 @@ _KINDS = (
         task_class="kbert.tasks.tagging.token_classification:TokenClassification",
         commands={"tagging": {}},
         served="kbert.export.served_tagger:ServedTagger",
+        reports={"": "kbert.reports.tagging"},
         words={"en": "tagging", "ko": "개체명 인식"},
         page={
             "tag": PageWords(
@@ -233,6 +240,7 @@ _KINDS = (
         task_class="kbert.tasks.questions.question_answering:QuestionAnswering",
         commands={"question-answering": {}},
         served="kbert.export.served_question_answerer:ServedQuestionAnswerer",
+        reports={"": "kbert.reports.questions"},
         words={"en": "question answering", "ko": "질의응답"},
         page={
             "answer": PageWords(

@@ -1,22 +1,14 @@
 """`report.html`: what a model got right and wrong, in one file that opens anywhere."""
 
+import importlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from kbert.reports import classification, multi_label, questions, regression, tagging
+from kbert.registry import kind_of_task
 from kbert.reports.charts import line_chart
 from kbert.reports.page import write_page
 from kbert.reports.sections import Card, Charts
 from kbert.reports.wording import score, words
-from kbert.tasks.classification.text_classification import TextClassification
-from kbert.tasks.questions.question_answering import QuestionAnswering
-from kbert.tasks.tagging.token_classification import TokenClassification
-
-_TEXT_KINDS = {
-    "single_label_classification": classification,
-    "multi_label_classification": multi_label,
-    "regression": regression,
-}
 
 
 def write_report(
@@ -35,7 +27,7 @@ def write_report(
 
     Args:
         path: the file to write.
-        task: a `TextClassification`, `TokenClassification` or `QuestionAnswering`.
+        task: one of the tasks of `kbert.registry`.
         examples: labelled, as `task.read` gave them.
         answers: one for each example, as `task.decode` gave them.
         scores: of `task.score`; what lies between 0 and 1 is shown as percent, except
@@ -71,16 +63,8 @@ def write_report(
 
 def _kind(task):
     """The module that shows a task's examples: its TITLE and its `sections`."""
-    if isinstance(task, TextClassification):
-        return _TEXT_KINDS[task.problem_type]
-    if isinstance(task, TokenClassification):
-        return tagging
-    if isinstance(task, QuestionAnswering):
-        return questions
-    raise ValueError(
-        "Expected a TextClassification, TokenClassification or QuestionAnswering task; "
-        f"got a {type(task).__name__}."
-    )
+    modules = kind_of_task(task).reports
+    return importlib.import_module(modules[getattr(task, "problem_type", "")])
 
 
 def _cards(scores, metric, num_examples):

@@ -157,6 +157,6 @@ def test_answers_that_do_not_fit(tmp_path):
         write_report(tmp_path / "r.html", TASK, EXAMPLES, ANSWERS[:1], SCORES)
     with pytest.raises(ValueError, match="got 0 examples and 0 answers"):
         write_report(tmp_path / "r.html", TASK, [], [], SCORES)
-    with pytest.raises(ValueError, match="QuestionAnswering task; got a str"):
+    with pytest.raises(ValueError, match="Expected a task out of .*; got a str"):
         write_report(tmp_path / "r.html", "task", EXAMPLES, ANSWERS, SCORES)
     assert not list(tmp_path.iterdir())

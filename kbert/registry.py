@@ -20,7 +20,7 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
-from kbert.features import BACKBONE_INPUTS, PRETRAINER_INPUTS, Feature
+from kbert.features import BACKBONE_INPUTS, PRETRAINER_INPUTS, Feature, with_axis
 from kbert.signatures import Tensor
 
 _LOGITS = "before softmax"
@@ -255,6 +255,36 @@ _KINDS = (
                     ),
                     ("Where was Ada born?", "Ada Lovelace was born in London in 1815."),
                 ),
+            )
+        },
+    ),
+    Kind(
+        head="multiple_choice",
+        model="kbert.models.multiple_choice:BertMultipleChoice",
+        architectures=("BertForMultipleChoice",),
+        task="multiple_choice",
+        inputs=with_axis(BACKBONE_INPUTS, "C"),
+        outputs=(Tensor("logits", "float32", "BC", f"{_LOGITS} over the choices"),),
+        head_layers=("classifier",),
+        dense={"huggingface": "classifier"},
+        task_class="kbert.tasks.choices.multiple_choice:MultipleChoice",
+        commands={"multiple-choice": {}},
+        served="kbert.export.served_multiple_choice:ServedMultipleChoice",
+        reports={"": "kbert.reports.choices"},
+        words={"en": "multiple choice", "ko": "객관식"},
+        page={
+            "choose": PageWords(
+                "Choose",
+                "고르기",
+                "classes",
+                (
+                    (
+                        "비가 많이 온다. 그래서 철수는",
+                        "우산을 썼다.\n수영복을 입었다.\n불을 껐다.",
+                    ),
+                    ("She opened the umbrella because", "it rained.\nit was noon."),
+                ),
+                {"choices": {"en": "Choices", "ko": "보기"}},
             )
         },
     ),

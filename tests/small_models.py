@@ -75,6 +75,10 @@ def question_answerer(path: Path) -> Path:
     return save(task, path)
 
 
+def multiple_choice(path: Path) -> Path:
+    return save(kbert.MultipleChoice(sequence_length=24), path)
+
+
 def pretrained(path: Path) -> Path:
     model = kbert.BertPretrainer(backbone())
     return kbert.save(model, path, kbert.BertTokenizer(TOKENS))
@@ -91,6 +95,7 @@ KINDS = {
     "regression": regression,
     "tagger": tagger,
     "question_answerer": question_answerer,
+    "multiple_choice": multiple_choice,
     "pretrained": pretrained,
     "encoder": encoder,
 }

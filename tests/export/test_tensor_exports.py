@@ -20,6 +20,7 @@ OUTPUTS = {
     "tagger": ["logits"],
     "question_answerer": ["start_logits", "end_logits"],
     "pretrained": ["masked_lm", "next_sentence"],
+    "multiple_choice": ["logits"],
     "encoder": ["sequence_output", "pooled_output"],
 }
 ONNX_DOMAINS = {"", "ai.onnx"}
@@ -61,7 +62,10 @@ def inputs_of(model, rows, length, seed=0):
         "mask_positions": generator.integers(0, length, (rows, 2)),
     }
     names = model.input if isinstance(model.input, dict) else {}
-    return {name: inputs[name].astype("int32") for name in names}
+    inputs = {name: inputs[name].astype("int32") for name in names}
+    if names and len(model.input["token_ids"].shape) == 3:  # each row and another
+        inputs = {name: np.stack([x, x[::-1]], 1) for name, x in inputs.items()}
+    return inputs
 
 
 @pytest.mark.parametrize("kind", OUTPUTS)

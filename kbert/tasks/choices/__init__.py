@@ -1,0 +1,1 @@
+"""A question and several choices: which of them is right."""

@@ -23,7 +23,8 @@ def additive_mask(padding_mask):
 
     Returns: float32 (B, 1, 1, L).
 
-        [[1, 1, 0]] -> [[[[0, 0, -1e9]]]]
+        >>> ops.convert_to_numpy(additive_mask([[1, 1, 0]])).tolist()
+        [[[[-0.0, -0.0, -1000000000.0]]]]
     """
     keep = ops.cast(padding_mask, "float32")
     return ops.expand_dims((1.0 - keep) * MASKED_SCORE, (1, 2))

@@ -33,7 +33,10 @@ def activation_function(name):
 def gather_rows(x, positions):
     """Picks rows of every sequence: x (B, L, D), positions int32 (B, M) -> (B, M, D).
 
-        [[a, b, c], [d, e, f]], [[2, 0], [1, 1]] -> [[c, a], [e, e]]
+        >>> x = ops.array([[[1], [2], [3]], [[4], [5], [6]]])
+        >>> positions = ops.array([[2, 0], [1, 1]])
+        >>> ops.convert_to_numpy(gather_rows(x, positions)).tolist()
+        [[[3], [1]], [[5], [5]]]
 
     Positions must lie in [0, L).
     """

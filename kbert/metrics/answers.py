@@ -18,7 +18,8 @@ _KORQUAD_SYMBOLS = str.maketrans(dict.fromkeys("'\"《》<>〈〉()‘’", " ")
 def squad_normalize(text: str) -> str:
     """Lower-cased, without ASCII punctuation, articles and superfluous white space.
 
-    "The  U.S.A., an idea" -> "usa idea"
+    >>> squad_normalize("The  U.S.A., an idea")
+    'usa idea'
     """
     text = text.lower().translate(_WITHOUT_PUNCTUATION)
     return " ".join(_ARTICLES.sub(" ", text).split())
@@ -27,7 +28,8 @@ def squad_normalize(text: str) -> str:
 def korquad_normalize(text: str) -> str:
     """As evaluate-korquad_v1.0.py: quotes and brackets part words, punctuation goes.
 
-        "《춘향전》(3.1절)" -> "춘향전 31절"
+        >>> korquad_normalize("《춘향전》(3.1절)")
+        '춘향전 31절'
 
     Of the symbols that stand for a space some are not ASCII; other ASCII punctuation is
     dropped without one. Articles stay.
@@ -48,7 +50,8 @@ def squad_exact_match(prediction: str, accepted: Sequence[str]) -> float:
 def squad_f1(prediction: str, accepted: Sequence[str]) -> float:
     """F1 of the bags of words that normalising leaves.
 
-        "the old bridge", ["the bridge"] -> precision 1/2, recall 1/1, F1 2/3
+        >>> squad_f1("the old bridge", ["the bridge"])  # precision 1/2, recall 1/1
+        0.6666666666666666
 
     As in evaluate-v2.0.py, two empty bags are equal (evaluate-v1.1.py gave them 0).
     """
@@ -63,7 +66,8 @@ def korquad_exact_match(prediction: str, accepted: Sequence[str]) -> float:
 def korquad_f1(prediction: str, accepted: Sequence[str]) -> float:
     """F1 of the bags of characters that normalising leaves, white space apart.
 
-        "서울에서", ["서울"] -> precision 2/4, recall 2/2, F1 2/3
+        >>> korquad_f1("서울에서", ["서울"])  # precision 2/4, recall 2/2
+        0.6666666666666666
 
     As published, 0 where nothing is left of either text. KorQuAD 1.0 has no questions
     without answer; with none accepted the rule of SQuAD 2.0 holds.
@@ -78,8 +82,10 @@ def best_no_answer_threshold(
 ) -> tuple[float, float]:
     """The highest mean score that a threshold of doubt gives, and that threshold.
 
-        doubts [-3, 1, 2], if_answered [1, 0, 1], if_empty [0, 1, 0] -> (2/3, -3)
-            threshold -4: 0 + 1 + 0, -3: 1 + 1 + 0, 1: 1 + 0 + 0, 2: 1 + 0 + 1
+        >>> best_no_answer_threshold(
+        ...     doubts=[-3, 1, 2], if_answered=[1, 0, 1], if_empty=[0, 1, 0]
+        ... )  # threshold -4: 0 + 1 + 0, -3: 1 + 1 + 0, 1: 1 + 0 + 0, 2: 1 + 0 + 1
+        (0.6666666666666666, -3)
 
     A question is left unanswered where its doubt is above the threshold. The walk is
     that of evaluate-v2.0.py, from no answer at all through rising doubts, and the

@@ -12,8 +12,9 @@ def classification_scores(
 ) -> dict[str, float]:
     """Scores of one guessed class each, 0 to 1; `mcc` -1 to 1.
 
-        labels [0, 0, 1], guesses [0, 1, 1] -> accuracy 0.667, macro_f1 0.667,
-            micro_f1 0.667, mcc 0.5
+        >>> scores = classification_scores([0, 0, 1], [0, 1, 1], num_classes=2)
+        >>> {name: round(score, 3) for name, score in scores.items()}
+        {'accuracy': 0.667, 'macro_f1': 0.667, 'micro_f1': 0.667, 'mcc': 0.5}
 
     Args:
         labels: int (N,), N at least 1.
@@ -34,8 +35,9 @@ def classification_scores(
 def multi_label_scores(labels: np.ndarray, guesses: np.ndarray) -> dict[str, float]:
     """Scores of any number of classes each, 0 to 1.
 
-        labels [[1, 0], [1, 1]], guesses [[1, 0], [0, 1]] -> micro_f1 0.8,
-            macro_f1 0.833, accuracy 0.5
+        >>> scores = multi_label_scores([[1, 0], [1, 1]], [[1, 0], [0, 1]])
+        >>> {name: round(score, 3) for name, score in scores.items()}
+        {'micro_f1': 0.8, 'macro_f1': 0.833, 'accuracy': 0.5}
 
     Args:
         labels: 0 or 1 (N, C), N at least 1.

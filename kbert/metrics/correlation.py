@@ -15,7 +15,8 @@ from keras import ops
 def pearson(a: np.ndarray, b: np.ndarray) -> float:
     """Pearson's correlation of a and b, two of (N,): -1 to 1.
 
-    [1, 2, 3], [1, 2, 4] -> 0.982
+        >>> round(pearson([1, 2, 3], [1, 2, 4]), 3)
+        0.982
 
     0 where one of them is constant (scipy says nan): a constant tells nothing.
     """
@@ -29,7 +30,8 @@ def pearson(a: np.ndarray, b: np.ndarray) -> float:
 def spearman(a: np.ndarray, b: np.ndarray) -> float:
     """Pearson's correlation of the ranks; equal values share the mean of theirs.
 
-    [10, 20, 30], [5, 9, 9] -> ranks 1 2 3 and 1 2.5 2.5 -> 0.866
+    >>> round(spearman([10, 20, 30], [5, 9, 9]), 3)  # of 1 2 3 and 1 2.5 2.5
+    0.866
     """
     return pearson(*(_ranks(np.asarray(x, "float64")) for x in (a, b)))
 
@@ -196,7 +198,9 @@ def _moments(a, b, weights):
     less its mean. The anchor is one of the values: means far from zero keep their
     digits, and a constant has no squares at all, not even from rounding.
 
-        a [1, 3], b [5, 5], weights [1, 1] -> 2, 3, 5, -1, 0, 2, 0, 0
+        >>> a, b, weights = ops.array([1.0, 3]), ops.array([5.0, 5]), ops.ones(2)
+        >>> ops.convert_to_numpy(_moments(a, b, weights)).tolist()
+        [2.0, 3.0, 5.0, -1.0, 0.0, 2.0, 0.0, 0.0]
     """
     total = ops.sum(weights)
     anchors, means, central = [], [], []
@@ -241,7 +245,11 @@ def _correlation(aa, bb, ab):
 
 
 def _ranks(values):
-    """1 for the smallest; equal values share their mean: [30, 10, 30] -> 2.5, 1, 2.5"""
+    """1 for the smallest; equal values share their mean.
+
+    >>> _ranks([30, 10, 30]).tolist()
+    [2.5, 1.0, 2.5]
+    """
     ordered = np.sort(values)
     below = np.searchsorted(ordered, values, side="left")
     return (below + np.searchsorted(ordered, values, side="right") + 1) / 2

@@ -16,7 +16,8 @@ Entity = tuple[str, int, int]
 def entities_of(tags: Sequence[str], suffix: bool = False) -> list[Entity]:
     """(type, start, limit) of each entity in one sequence: units start to limit - 1.
 
-        B-PER I-PER O I-LOC I-PER -> (PER, 0, 2) (LOC, 3, 4) (PER, 4, 5)
+        >>> entities_of(["B-PER", "I-PER", "O", "I-LOC", "I-PER"])
+        [('PER', 0, 2), ('LOC', 3, 4), ('PER', 4, 5)]
 
     Args:
         tags: "O", or a letter, a hyphen and a type: "B-PER".
@@ -58,8 +59,11 @@ def entity_scores(
 ) -> dict:
     """Precision, recall and F1 of the entities in many sequences.
 
-        true B-PER I-PER O B-LOC, predicted B-PER O O B-LOC ->
-            precision 1/2, recall 1/2, f1 1/2, macro_f1 (0 + 1) / 2
+        >>> true, predicted = "B-PER I-PER O B-LOC", "B-PER O O B-LOC"
+        >>> scores = entity_scores([true.split()], [predicted.split()])
+        >>> scores.pop("by_type").keys(), scores
+        (dict_keys(['LOC', 'PER']),
+         {'precision': 0.5, 'recall': 0.5, 'f1': 0.5, 'macro_f1': 0.5})
 
     `macro_f1` is the mean over the types that occur on either side. Where nothing can
     be divided, the score is 0.
@@ -121,8 +125,10 @@ def klue_character_f1_as_published(
     is no character here. The published script, besides, loses its place in the tags
     behind an [UNK]; that is not imitated, so that a score of it may be lower than this.
 
-        true B-PS I-PS O, predicted B-PS O O, labels O B-PS I-PS B-LC ->
-            (2/3 + 1 + 0 + 1) / 4
+        >>> true, predicted = [["B-PS", "I-PS", "O"]], [["B-PS", "O", "O"]]
+        >>> labels = ["O", "B-PS", "I-PS", "B-LC"]  # (2/3 + 1 + 0 + 1) / 4
+        >>> round(klue_character_f1_as_published(true, predicted, labels), 3)
+        0.667
 
     Raises:
         ValueError: sequences of different number or length.
@@ -140,7 +146,9 @@ def klue_character_f1(
 
     O is left out, and so is a label that is neither there nor predicted.
 
-        true B-PS I-PS O, predicted B-PS O O, labels O B-PS I-PS B-LC -> (1 + 0) / 2
+        >>> true, predicted = [["B-PS", "I-PS", "O"]], [["B-PS", "O", "O"]]
+        >>> klue_character_f1(true, predicted, ["O", "B-PS", "I-PS", "B-LC"])
+        0.5
 
     Raises:
         ValueError: sequences of different number or length.

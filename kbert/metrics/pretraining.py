@@ -7,7 +7,9 @@ from keras import ops
 def is_best(labels, logits):
     """1 where no logit is above the label's: labels (…), logits (…, V) -> (…) float32.
 
-        labels [2, 0], logits [[1, 2, 9], [1, 2, 9]] -> [1, 0]
+        >>> logits = ops.array([[1, 2, 9], [1, 2, 9]])
+        >>> ops.convert_to_numpy(is_best([2, 0], logits)).tolist()
+        [1.0, 0.0]
 
     Equals comparing with the argmax, but for ties, which count as right; and a maximum
     is much faster than an argmax over a vocabulary on a CPU.

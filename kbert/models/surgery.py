@@ -14,7 +14,13 @@ def drop_layers(model: keras.Model, keep: int | Sequence[int]) -> keras.Model:
     All weights but those of the blocks left out are the same. The positions of blocks
     count from 0.
 
-        12 blocks, keep=4 -> blocks 0 1 2 3;  keep=[1, 3, 5, 7, 9, 11] -> every second
+    Of 12 blocks, keep=4 leaves 0 1 2 3, and keep=[1, 3, 5, 7, 9, 11] every second:
+
+        >>> from kbert.models.backbone import BertBackbone
+        >>> model = BertBackbone(8, num_layers=2, num_heads=1, hidden_dim=2)
+        >>> block = drop_layers(model, keep=[1]).blocks[0]
+        >>> bool((block.get_weights()[0] == model.blocks[1].get_weights()[0]).all())
+        True
 
     Args:
         model: a `BertBackbone`, or a model with a head on one (its `backbone`); it
@@ -93,7 +99,10 @@ def freeze(
     embeddings frozen, the decoder of a masked language model, which is the same table,
     is frozen too.
 
-        12 blocks, num_layers=8 -> embeddings and blocks 0 to 7 stand still
+        >>> from kbert.models.backbone import BertBackbone
+        >>> model = BertBackbone(8, num_layers=2, num_heads=1, hidden_dim=2)
+        >>> sorted({path.split("/")[0] for path in freeze(model, num_layers=1)})
+        ['encoder_block_1', 'pooler']
 
     Args:
         model: a `BertBackbone`, or a model with a head on one; changed in place.

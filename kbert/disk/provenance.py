@@ -46,8 +46,9 @@ def sha256(path: str | Path) -> str:
 def command_of(name: str, arguments: dict, positional: tuple[str, ...] = ()) -> str:
     """The line for a shell that calls a command with these arguments.
 
-        "finetune", {"task": "tagging", "epochs": 5, "overwrite": True}, ("task",) ->
-            kbert finetune tagging --epochs 5 --overwrite
+        >>> arguments = {"task": "tagging", "epochs": 5, "overwrite": True}
+        >>> command_of("finetune", arguments, positional=("task",))
+        'kbert finetune tagging --epochs 5 --overwrite'
 
     Args:
         arguments: those that differ from their defaults; None and False are left out.

@@ -36,7 +36,8 @@ def text_files(paths: str | Path | Iterable) -> list[Path]:
 def whole_characters(text: str) -> str:
     """Halves of surrogate pairs become U+FFFD: no UTF-8 has them, but JSON may.
 
-    "a\\ud83d b" as JSON spells it -> "a� b"; the length stays
+    >>> whole_characters("a\\ud83d b")  # the length stays
+    'a\ufffd b'
     """
     try:
         text.encode("utf-8")

@@ -169,8 +169,13 @@ def truncate_pairs(a_start, a_stop, b_start, b_stop, budget, rng):
     google-research/bert's `truncate_seq_pair` pops one token at a time from the longer
     segment (from B on a tie), front or back by a coin. Here: closed form, all rows.
 
-        A = 0:6, B = 10:13, budget 5 -> lengths 2 + 3; of the 4 tokens that A loses,
-            about half go from the front: A = 2:4
+    A = 0:6 and B = 10:13 keep 3 + 2 tokens of budget 5; about half of what A loses goes
+    from the front:
+
+        >>> a_start, a_stop, b_start, b_stop = map(np.array, ([0], [6], [10], [13]))
+        >>> rng = np.random.default_rng(0)
+        >>> truncate_pairs(a_start, a_stop, b_start, b_stop, 5, rng)
+        (array([2]), array([5]), array([10]), array([12]))
     """
     a, b = a_stop - a_start, b_stop - b_start
     a_kept = np.minimum(a, np.maximum(budget - b, budget - budget // 2))

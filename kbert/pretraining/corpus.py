@@ -16,7 +16,8 @@ _INSPECTED_LINES = 1000
 def split_sentences(paragraph: str) -> list[str]:
     """Cuts a paragraph after each sentence end.
 
-    "그렇다. 정말? 응" -> ["그렇다.", "정말?", "응"]
+    >>> split_sentences("그렇다. 정말? 응")
+    ['그렇다.', '정말?', '응']
     """
     ends = [match.end() for match in _SENTENCE_END.finditer(paragraph)]
     cuts = [0, *ends, len(paragraph)]

@@ -18,11 +18,12 @@ def mask_tokens(
     `max_predictions`. Of them 80 % become [MASK], 10 % a random token, 10 % stay. Where
     we leave google-research/bert: the random token is never a special one.
 
-        token_ids [[2, 7, 8, 9, 3]], maskable [[0, 1, 1, 1, 0]], max_predictions 2 ->
-            token_ids      [[2, 7, 4, 9, 3]]     4 = [MASK]
-            positions      [[2, 0]]
-            labels         [[8, 0]]
-            is_used        [[True, False]]
+        >>> token_ids = np.array([[2, 7, 8, 9, 3]])
+        >>> maskable = np.array([[0, 1, 1, 1, 0]])
+        >>> rng, other_ids = np.random.default_rng(2), np.arange(5, 10)
+        >>> parts = mask_tokens(token_ids, maskable, rng, 2, 4, other_ids)  # 4 = [MASK]
+        >>> [part.tolist() for part in parts]  # token_ids, positions, labels, is_used
+        [[[2, 7, 4, 9, 3]], [[2, 0]], [[8, 0]], [[True, False]]]
 
     Args:
         token_ids: int32 (B, L); not changed.

@@ -9,8 +9,10 @@ def class_weights(
 ) -> tuple[float, ...]:
     """A number for each label, in their order.
 
-        ("balanced",), labels a b, found a a a b -> 4 / (2 * 3), 4 / (2 * 1)
-        ("b=2",),      labels a b                -> 1, 2
+        >>> class_weights(("balanced",), labels=("a", "b"), found=["a", "a", "a", "b"])
+        (0.6666666666666666, 2.0)
+        >>> class_weights(("b=2",), labels=("a", "b"), found=[])
+        (1.0, 2.0)
 
     Args:
         spec: "balanced" alone, for examples / (classes x examples of the class), so

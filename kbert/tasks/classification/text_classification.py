@@ -275,7 +275,7 @@ class TextClassification:
     def batch(self, packed: PackedTexts, rows: np.ndarray) -> tuple:
         """(inputs, targets, sample weights float32 (B,)) of some rows.
 
-        The weights have the mean 1 in each batch: classes of weights 1, 1, 4 -> 0.5,
+        The weights have the mean 1 in each batch: classes of weights 1, 1, 4 give 0.5,
         0.5, 2. Keras' mean over the batch is then sum(w loss) / sum(w), as in torch.
         """
         weights = packed.weights[rows]

@@ -20,7 +20,10 @@ class TextExample:
 
 
 def text_of(value, column: str, place: str) -> str:
-    """A cell as text: "좋다" -> "좋다", 12 -> "12".
+    """A cell as text.
+
+        >>> text_of("좋다", "text", "row 2"), text_of(12, "text", "row 2")
+        ('좋다', '12')
 
     Args:
         value: of the cell.
@@ -39,7 +42,10 @@ def text_of(value, column: str, place: str) -> str:
 
 
 def label_of(value, column: str, place: str) -> str:
-    """A cell as a label: "neutral" -> "neutral", 1 -> "1", true -> "true".
+    """A cell as a label.
+
+        >>> [label_of(cell, "label", "row 2") for cell in ("neutral", 1, True)]
+        ['neutral', '1', 'true']
 
     Raises:
         ValueError: an empty cell, null, a list or an object.
@@ -53,7 +59,12 @@ def label_of(value, column: str, place: str) -> str:
 
 
 def labels_of(value, separator: str, column: str, place: str) -> tuple[str, ...]:
-    """A cell as labels, sorted: "joy, fear" -> fear, joy; ["joy", 3] -> 3, joy.
+    """A cell as labels, sorted.
+
+        >>> labels_of("joy, fear", ",", "labels", "row 2")
+        ('fear', 'joy')
+        >>> labels_of(["joy", 3], ",", "labels", "row 2")
+        ('3', 'joy')
 
     An empty cell, and an empty list, say that none holds.
 
@@ -79,7 +90,10 @@ def labels_of(value, separator: str, column: str, place: str) -> tuple[str, ...]
 
 
 def number_of(value, column: str, place: str) -> float:
-    """A cell as a number: "4.8" -> 4.8.
+    """A cell as a number.
+
+        >>> number_of("4.8", "score", "row 2")
+        4.8
 
     Raises:
         ValueError: it is none, or not a finite one.

@@ -55,7 +55,11 @@ class SingleLabel:
         }
 
     def answers(self, logits, labels):
-        """logits [[0, 1.1]] -> label b, score 0.75, scores a 0.25, b 0.75"""
+        """One dict for each row, of its likeliest label and all probabilities.
+
+        >>> SingleLabel().answers([[0, 1.1]], ("a", "b"))
+        [{'label': 'b', 'score': 0.75..., 'scores': {'a': 0.24..., 'b': 0.75...}}]
+        """
         logits = np.asarray(logits, "float64")
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
         rows = powers / powers.sum(axis=1, keepdims=True)  # (rows, C)
@@ -111,7 +115,11 @@ class MultiLabel:
         }
 
     def answers(self, logits, labels):
-        """logits [[1.1, -1.1]] -> labels [a], scores a 0.75, b 0.25"""
+        """One dict for each row, of its labels and all probabilities.
+
+        >>> MultiLabel().answers([[1.1, -1.1]], ("a", "b"))
+        [{'labels': ['a'], 'scores': {'a': 0.75..., 'b': 0.24...}}]
+        """
         # By the hyperbolic tangent, which does not overflow.
         rows = (1 + np.tanh(np.asarray(logits, "float64") / 2)) / 2
         return [

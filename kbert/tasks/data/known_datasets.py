@@ -3,8 +3,8 @@
 GLUE (gluebenchmark.com), KLUE (klue-benchmark.com) and other Korean ones, as their
 publishers' archives hold them. Nothing is downloaded here.
 
-    known_dataset("klue/nli").text_columns           -> ("premise", "hypothesis")
-    known_dataset_files("klue/nli", "klue_benchmark") -> the training file, the dev file
+    >>> known_dataset("klue/nli").text_columns
+    ('premise', 'hypothesis')
 """
 
 import dataclasses
@@ -281,7 +281,7 @@ def known_dataset(name: str) -> KnownDataset:
 def known_dataset_files(name: str, directory: str | Path) -> tuple[str, str]:
     """The training and the dev file, in a directory or in its folder of the archive.
 
-        "glue/rte", "glue_data" -> "glue_data/RTE/train.tsv", "glue_data/RTE/dev.tsv"
+    For "glue/rte" in "glue_data": glue_data/RTE/train.tsv and glue_data/RTE/dev.tsv.
 
     Raises:
         FileNotFoundError: a file is missing; those that are there are listed.

@@ -78,7 +78,10 @@ def text_lines(path: str | Path, encoding: str = "utf-8") -> Iterator[str]:
 
 
 def parsed_json(text: str):
-    """`json.loads`, with halves of surrogate pairs as U+FFFD: {"a": "\\ud83d"} -> "�".
+    """`json.loads`, with halves of surrogate pairs as U+FFFD.
+
+        >>> parsed_json(r'{"a": "\\ud83d"}')
+        {'a': '\ufffd'}
 
     Texts from the web have such halves, where one was cut; no tokenizer takes them.
     """
@@ -93,7 +96,9 @@ def fields(
 ) -> tuple:
     """The values of some columns of the `number`-th record, counted from 1.
 
-        {"id": 7, "labels": {"score": 4.8}}, ("labels.score", "id") -> (4.8, 7)
+        >>> record = {"id": 7, "labels": {"score": 4.8}}
+        >>> fields(record, ("labels.score", "id"), "a.jsonl", 1)
+        (4.8, 7)
 
     A name with dots that is no column leads into nested objects.
 
@@ -125,7 +130,11 @@ def _value(record, name):
 
 
 def _columns(record):
-    """All the names that `fields` takes: {"a": 1, "b": {"c": 2}} -> ["a", "b.c"]."""
+    """All the names that `fields` takes.
+
+    >>> _columns({"a": 1, "b": {"c": 2}})
+    ['a', 'b.c']
+    """
     names = []
     for name, value in record.items():
         if isinstance(value, dict) and value:

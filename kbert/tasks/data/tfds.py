@@ -30,9 +30,12 @@ def is_tfds(source: str | Path) -> bool:
 def with_split(source: str | Path, split: str) -> str:
     """The source, and where a dataset of TFDS comes without a split, this one.
 
-    tfds:glue/sst2, "validation"       -> tfds:glue/sst2:validation
-    tfds:glue/sst2:train, "validation" -> tfds:glue/sst2:train
-    dev.tsv, "validation"              -> dev.tsv
+    >>> with_split("tfds:glue/sst2", "validation")
+    'tfds:glue/sst2:validation'
+    >>> with_split("tfds:glue/sst2:train", "validation")
+    'tfds:glue/sst2:train'
+    >>> with_split("dev.tsv", "validation")
+    'dev.tsv'
     """
     if is_tfds(source) and _parse(str(source))[1] is None:
         return f"{source}:{split}"
@@ -142,7 +145,7 @@ def _download(builder, name):
 
 
 def _plain(tfds, feature, value):
-    """{"label": 1, "text": b"…"} -> {"label": "positive", "text": "…"}."""
+    """A value of TFDS as Python's own: label 1 is "positive", the text b"…" is "…"."""
     features = tfds.features
     if isinstance(feature, features.FeaturesDict):
         return {key: _plain(tfds, feature[key], value[key]) for key in feature}

@@ -39,8 +39,11 @@ class TagScheme:
     def canonical(self, tag: str) -> str:
         """One tag with one of the letters B, I, E, S before a hyphen, or O.
 
-            prefix: B_PER -> B-PER, U-PER -> S-PER, X-PER -> I-PER, PER -> I-PER
-            suffix: PER_B -> B-PER, - -> O
+            >>> prefix, suffix = TagScheme("prefix"), TagScheme("suffix")
+            >>> [prefix.canonical(tag) for tag in ("B_PER", "U-PER", "X-PER", "PER")]
+            ['B-PER', 'S-PER', 'I-PER', 'I-PER']
+            >>> [suffix.canonical(tag) for tag in ("PER_B", "-")]
+            ['B-PER', 'O']
 
         An unknown letter counts as I, as to conlleval.
         """
@@ -56,8 +59,10 @@ class TagScheme:
     def to_bio(self, tags: Sequence[str]) -> tuple[list[str], list[int]]:
         """The tags in BIO, and the numbers of those that break the scheme.
 
-            BIO     O I-PER I-PER -> O B-PER I-PER, [1]
-            BIOES   E-PER O       -> B-PER O, [0]
+            >>> TagScheme("prefix", "BIO").to_bio(["O", "I-PER", "I-PER"])
+            (['O', 'B-PER', 'I-PER'], [1])
+            >>> TagScheme("prefix", "BIOES").to_bio(["E-PER", "O"])
+            (['B-PER', 'O'], [0])
 
         What breaks it is read by conlleval's rules; nothing is dropped.
         """
@@ -100,8 +105,12 @@ def recognised(sequences: Iterable[Sequence[str]]) -> TagScheme:
 def tags_of(entities: Iterable[Entity], length: int, scheme: str = "BIO") -> list[str]:
     """Tags of a sequence with these entities, which come in order.
 
-    (PER, 0, 2) (PER, 2, 3), 4 units ->
-        BIO B-PER I-PER B-PER O, IOB1 I-PER I-PER B-PER O, BIOES B-PER E-PER S-PER O
+    >>> entities = [("PER", 0, 2), ("PER", 2, 3)]
+    >>> for scheme in SCHEMES:
+    ...     print(*tags_of(entities, 4, scheme))
+    B-PER I-PER B-PER O
+    I-PER I-PER B-PER O
+    B-PER E-PER S-PER O
     """
     tags = ["O"] * length
     last = ("", 0, 0)
@@ -117,9 +126,10 @@ def tags_of(entities: Iterable[Entity], length: int, scheme: str = "BIO") -> lis
 
 
 def labels_of(tags: Iterable[str]) -> tuple[str, ...]:
-    """The classes for BIO or plain tags: O first, then sorted.
+    """The classes for BIO or plain tags: O first, then sorted, both letters by type.
 
-    {"O", "B-PER", "I-LOC"} -> O B-LOC B-PER I-LOC I-PER: both letters for each type.
+    >>> labels_of({"O", "B-PER", "I-LOC"})
+    ('O', 'B-LOC', 'B-PER', 'I-LOC', 'I-PER')
     """
     tags = set(tags)
     if recognised([tags]).form != "plain":

@@ -50,5 +50,9 @@ def character_tag_scores(
 
 
 def as_entities(sequences: _Tags) -> list[list[str]]:
-    """Plain tags as entities of one unit each: NOUN -> S-NOUN."""
+    """Plain tags as entities of one unit each.
+
+    >>> as_entities([["NOUN", "VERB"]])
+    [['S-NOUN', 'S-VERB']]
+    """
     return [[f"S-{tag}" for tag in tags] for tags in sequences]

@@ -262,7 +262,9 @@ def _characters(lines, source, is_labelled):
 def _without_space(example):
     """White space is no unit; a B- on it goes to the next character of its entity.
 
-    units "a", " ", "b", tags O B-X I-X -> units "a", "b", tags O B-X
+    >>> units = ((0, 1), (1, 2), (2, 3))
+    >>> _without_space(TaggedText("a b", units, ("O", "B-X", "I-X")))
+    TaggedText(text='a b', units=((0, 1), (2, 3)), tags=('O', 'B-X'), ...)
     """
     units = character_units(example.text)
     if example.tags is None:

@@ -48,7 +48,11 @@ def name_of(example: TaggedText) -> str:
 def of_words(
     words: Sequence[str], tags: Sequence[str] | None = None, id: str | None = None
 ) -> TaggedText:
-    """Words joined by one space: ["in", "Ulm"] -> "in Ulm", units (0, 2) (3, 6)."""
+    """Words joined by one space.
+
+    >>> of_words(["in", "Ulm"])
+    TaggedText(text='in Ulm', units=((0, 2), (3, 6)), tags=None, ...)
+    """
     units, start = [], 0
     for word in words:
         units.append((start, start + len(word)))
@@ -69,8 +73,12 @@ def of_spans(
 
     By words if every entity begins and ends with one, by characters otherwise:
 
-        "Ulm ist schön", (LOC, 0, 3) -> units Ulm ist schön, tags B-LOC O O
-        "울름은",         (LOC, 0, 2) -> units 울 름 은,        tags B-LOC I-LOC O
+        >>> words = of_spans("Ulm ist schön", [("LOC", 0, 3)])
+        >>> words.units, words.tags
+        (((0, 3), (4, 7), (8, 13)), ('B-LOC', 'O', 'O'))
+        >>> characters = of_spans("울름은", [("LOC", 0, 2)])
+        >>> characters.units, characters.tags
+        (((0, 1), (1, 2), (2, 3)), ('B-LOC', 'I-LOC', 'O'))
 
     White space at the ends of an entity is no part of it.
     """
@@ -86,14 +94,20 @@ def of_spans(
 
 
 def character_units(text: str) -> tuple[tuple[int, int], ...]:
-    """A unit for each character but white space: "a b" -> (0, 1) (2, 3)."""
+    """A unit for each character but white space.
+
+    >>> character_units("a b")
+    ((0, 1), (2, 3))
+    """
     return tuple((i, i + 1) for i, c in enumerate(text) if not is_whitespace(c))
 
 
 def word_units(text: str) -> tuple[tuple[int, int], ...]:
     """What stands between white space; punctuation at either end is split off.
 
-    'He said: "don't!"' -> He said : " don't ! "
+        >>> text = "He said: 'don't!'"
+        >>> print(*(text[start:limit] for start, limit in word_units(text)))
+        He said : ' don't ! '
 
     Punctuation is what BERT takes for it: the categories P*, and ASCII symbols.
     """
@@ -147,7 +161,8 @@ def cut_words(example: TaggedText) -> list[str]:
 def in_units(example: TaggedText, granularity: str) -> TaggedText:
     """The example by "word" or "character", with the same entities.
 
-        "Ulm an", B-LOC O, by characters -> B-LOC I-LOC I-LOC O O
+        >>> in_units(of_words(["Ulm", "an"], ["B-LOC", "O"]), "character").tags
+        ('B-LOC', 'I-LOC', 'I-LOC', 'O', 'O')
 
     Raises:
         ValueError: by words, an entity that cuts a word.

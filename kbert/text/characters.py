@@ -150,9 +150,12 @@ def _huggingface_rules():
 
 
 def in_canonical_order(text: str, combining: Callable[[str], int]) -> str:
-    """Sorts each run of marks by combining class, equal ones as they stood.
+    r"""Sorts each run of marks by combining class, equal ones as they stood.
 
-    Classes 0, 230, 220, 0: "a", U+0301, U+0323, "b" -> "a", U+0323, U+0301, "b".
+    Their classes here are 0, 230, 220, 0:
+
+        >>> print(ascii(in_canonical_order("a\u0301\u0323b", unicodedata.combining)))
+        'a\u0323\u0301b'
     """
     ordered, run = [], []
     for character in text:

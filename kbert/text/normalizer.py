@@ -142,7 +142,11 @@ def as_utf8(strings):
 
 
 def characters_at(strings, offsets):
-    """Bytes to characters: "a가b" with the offsets 0, 1, 2, 4 -> 0, 1, 1, 2.
+    """Bytes to characters.
+
+        >>> offsets = tf.ragged.constant([[0, 1, 2, 4]], tf.int64)
+        >>> characters_at(["a가b"], offsets).to_list()
+        [[0, 1, 1, 2]]
 
     Args:
         strings: UTF-8 (B,).
@@ -162,7 +166,11 @@ def characters_at(strings, offsets):
 
 
 def _every_character(strings):
-    """ "a가", "b" -> [[0, 1], [0]]."""
+    """The numbers of the characters of each string.
+
+    >>> _every_character(["a가", "b"]).to_list()
+    [[0, 1], [0]]
+    """
     return tf.ragged.range(tf.strings.length(strings, unit="UTF8_CHAR"))
 
 
@@ -250,7 +258,11 @@ def _combining_classes(compatibility):
 
 
 def character_class(characters):
-    r"""Characters to ranges of an RE2 class: "ABa" -> \x{41}-\x{42}\x{61}-\x{61}."""
+    r"""Characters to ranges of an RE2 class.
+
+    >>> print(character_class("ABa"))
+    \x{41}-\x{42}\x{61}-\x{61}
+    """
     ranges = []
     for codepoint in sorted(map(ord, characters)):
         if ranges and ranges[-1][1] == codepoint - 1:
@@ -261,5 +273,9 @@ def character_class(characters):
 
 
 def _literal(text):
-    r"""An RE2 pattern for the text itself: "a]" -> \x{61}\x{5d}."""
+    r"""An RE2 pattern for the text itself.
+
+    >>> print(_literal("a]"))
+    \x{61}\x{5d}
+    """
     return "".join(f"\\x{{{ord(c):x}}}" for c in text)

@@ -21,10 +21,12 @@ class Vocabulary:
     google-research/bert's `vocab.txt`. No special token is assumed to have a certain
     id: [PAD] is 0 in Google's files and 1 in KoBERT's.
 
-        Vocabulary(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "em", "##bed"])
-            .token_to_id("##bed") -> 6
-            .token_to_id("absent") -> 1, the id of [UNK]
-            .special_ids -> (0, 1, 2, 3, 4)
+        >>> tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "em", "##bed"]
+        >>> vocabulary = Vocabulary(tokens)
+        >>> vocabulary.token_to_id("##bed"), vocabulary.token_to_id("absent")
+        (6, 1)
+        >>> vocabulary.special_ids
+        (0, 1, 2, 3, 4)
 
     Args:
         tokens: every token, in the order of the ids.
@@ -148,8 +150,11 @@ class Vocabulary:
 
         A tokenizer gives the unknown token where something is.
 
-            tokens ab ##c ##ab: "abc" -> ["ab", "##c"], True; "abx" -> ["ab"], False
-                starts=False: "abc" -> ["##ab", "##c"], True
+            >>> vocabulary = Vocabulary([*SPECIAL_TOKENS.values(), "ab", "##c", "##ab"])
+            >>> vocabulary.cut("abc"), vocabulary.cut("abx")
+            ((['ab', '##c'], True), (['ab'], False))
+            >>> vocabulary.cut("abc", starts=False)
+            (['##ab', '##c'], True)
 
         Args:
             word: one word, as `ReferenceTokenizer.words` gives it.

@@ -24,9 +24,11 @@ def extend_vocabulary(
     Tokens that are there already, or given twice, are skipped: extending twice is
     extending once. The ids of all other tokens stay.
 
-        [PAD] [UNK] [CLS] [SEP] [MASK] [unused1] a, new_tokens=["b", "a", "##c"] ->
-            … [unused1] a b ##c, ids 7 and 8; with onto_unused an error: one is too few
-        the same, new_tokens=["b"], onto_unused=True -> … b a: b is id 5
+        >>> old = Vocabulary([*SPECIAL_TOKENS.values(), "[unused1]", "a"])
+        >>> extend_vocabulary(old, ["b", "a", "##c"]).tokens[5:]
+        ('[unused1]', 'a', 'b', '##c')
+        >>> extend_vocabulary(old, ["b"], onto_unused=True).tokens[5:]
+        ('b', 'a')
 
     Args:
         vocabulary: the old one; it stays as it is.
@@ -75,8 +77,10 @@ def prune_vocabulary(
     exactly as before: the pieces with which a cut that ended in the unknown token began
     are kept as well, or it could now succeed. Memory grows with the distinct words.
 
-        [PAD] [UNK] [CLS] [SEP] [MASK] a b ab ##a ##b ##ab c, texts ["ab b", "aab"] ->
-            [PAD] [UNK] [CLS] [SEP] [MASK] a b ab ##a ##b ##ab; only c was not seen
+        >>> learned = ["a", "b", "ab", "##a", "##b", "##ab", "c"]
+        >>> tokenizer = ReferenceTokenizer([*SPECIAL_TOKENS.values(), *learned])
+        >>> prune_vocabulary(tokenizer, ["ab b", "aab"]).tokens[5:]
+        ('a', 'b', 'ab', '##a', '##b', '##ab')
 
     Args:
         tokenizer: a `ReferenceTokenizer` or `BertTokenizer` with the vocabulary.

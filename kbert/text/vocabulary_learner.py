@@ -42,8 +42,7 @@ def learn_vocabulary(
     trainer walks hash maps and breaks ties by id; handing it the alphabet in this order
     is what makes two runs agree.
 
-        "ab ab ab", vocabulary_size=10, max_alphabet=2 ->
-            [PAD] [UNK] [CLS] [SEP] [MASK] a b ##a ##b ab, ids 0 to 9
+    `learn_vocabulary_from_texts` has an example.
 
     Args:
         files: UTF-8 text files, one path or a list; a directory stands for its *.txt.
@@ -85,8 +84,9 @@ def learn_vocabulary_from_texts(
 ) -> Vocabulary:
     """As `learn_vocabulary`, from strings: the lines of a file give what the file does.
 
-        learn_vocabulary_from_texts(["ab ab", "ab"], 10, max_alphabet=2) ->
-            [PAD] [UNK] [CLS] [SEP] [MASK] a b ##a ##b ab, ids 0 to 9
+        >>> learned = learn_vocabulary_from_texts(["ab ab", "ab"], 10, max_alphabet=2)
+        >>> print(*learned.tokens)
+        [PAD] [UNK] [CLS] [SEP] [MASK] a b ##a ##b ab
 
     Args:
         texts: any iterable, a generator as well; it is read once, text by text.
@@ -179,7 +179,11 @@ def _train(words, vocabulary_size, first, alphabet, min_frequency):
 
 
 def _blocks(words: Counter, divisor: int) -> Iterator[str]:
-    """Each word as often as it was seen: {"a": 3, "b": 1} -> "a a a b "."""
+    """Each word as often as it was seen, over `divisor`, in strings of many.
+
+    >>> list(_blocks(Counter(a=3, b=1), divisor=1))
+    ['a a a b ']
+    """
     block, room = [], _BLOCK
     for word, count in words.items():
         count //= divisor

@@ -49,10 +49,11 @@ def count_words(texts: Iterable[str], split: Callable[[str], list[str]]) -> Word
     for it, so that `error` is at most 2 N / MAX_WORDS after N words: 100 for a text of
     100 million words, and in practice much less, as the rarest occur once.
 
-        ["a b, a", "a"], split=ReferenceTokenizer(…).words ->
-            words {"a": 3, "b": 1, ",": 1}, characters the same, error 0
-        ["a b a c"], MAX_WORDS=2: a 2 and b 1 both lose 1 when c comes ->
-            words {"a": 1, "c": 1}, error 1
+        >>> counts = count_words(
+        ...     ["a b, a", "a"], split=lambda chunk: chunk.replace(",", " ,").split()
+        ... )
+        >>> counts.words, counts.error
+        (Counter({'a': 3, 'b': 1, ',': 1}), 0)
 
     Args:
         texts: any iterable of strings, a generator as well; a text and its words must
@@ -87,7 +88,13 @@ def _add(chunks, split, counts):
 
 
 def _drop_rarest(counts):
-    """Leaves at most half of the words; the order of those left stays."""
+    """Leaves at most half of the words; the order of those left stays.
+
+    >>> counts = WordCounts(words=Counter(a=2, b=1), characters=Counter())
+    >>> _drop_rarest(counts)
+    >>> counts.words, counts.error
+    (Counter({'a': 1}), 1)
+    """
     ranked = sorted(counts.words.values(), reverse=True)
     loss = ranked[len(ranked) // 2]
     counts.words = Counter(

@@ -23,8 +23,9 @@ def with_vocabulary(
     a round number) are left out too. Special tokens are matched by their part, so that
     a [PAD] spelled `<pad>` in the new vocabulary keeps its row.
 
-        old tokens … play ##ing a, new tokens … playing a:
-            row of "playing" = (row of "play" + row of "##ing") / 2, row of a as it was
+    With "play" and "##ing" in the old vocabulary and "playing" in the new one,
+
+        row of "playing" = (row of "play" + row of "##ing") / 2
 
     Args:
         model: a `BertBackbone`, or a model with a head on one (its `backbone`); it
@@ -61,8 +62,11 @@ def row_sources(tokenizer, vocabulary: Vocabulary) -> list[list[int]]:
     "##" is cut as the continuation of a word. A word of it that the old vocabulary
     cannot make counts as one unknown token, as it did in a text.
 
-        old tokens [PAD] 0 … [MASK] 4 play 5 ##ing 6 a 7, new tokens … playing a x ->
-            [[0], [1], [2], [3], [4], [5, 6], [7], [1]]
+        >>> from kbert.text.reference_tokenizer import ReferenceTokenizer
+        >>> special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+        >>> old = ReferenceTokenizer([*special, "play", "##ing", "a"])
+        >>> row_sources(old, Vocabulary([*special, "playing", "a", "x"]))
+        [[0], [1], [2], [3], [4], [5, 6], [7], [1]]
 
     Args:
         tokenizer: the old one, a `ReferenceTokenizer` or `BertTokenizer`.
@@ -91,6 +95,9 @@ def row_sources(tokenizer, vocabulary: Vocabulary) -> list[list[int]]:
 
 def _moved(table: np.ndarray, sources: Sequence[Sequence[int]]) -> np.ndarray:
     """Rows by their sources: (V, D) -> (V', D), and (V,) -> (V',).
+
+        >>> _moved(np.array([1.0, 2, 4]), sources=[[2], [0, 1]]).tolist()
+        [4.0, 1.5]
 
     A row of one source is copied; means are taken in float32.
     """

@@ -72,11 +72,19 @@ class Case:
 
 
 def counted(number: int, what: str) -> str:
-    """1, "row" -> "1 row"; 2,000, "row" -> "2,000 rows"."""
+    """A number and what it counts.
+
+    >>> counted(1, "row"), counted(2000, "row")
+    ('1 row', '2,000 rows')
+    """
     return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def quoted(tokens, most: int = 5) -> str:
-    """Some of them, for a message: ["a", "b"] -> '"a", "b"'."""
+    """Some of them, for a message.
+
+    >>> print(quoted(["a", "b"]), quoted(["a", "b"], most=1))
+    "a", "b" "a", …
+    """
     shown = ", ".join(f'"{token}"' for token in list(tokens)[:most])
     return shown + (", …" if len(tokens) > most else "")

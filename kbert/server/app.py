@@ -350,7 +350,10 @@ async def _hung_up(request):
 
 
 def _name_and_version(place):
-    """ "nsmc/versions/3" -> ("nsmc", 3); "nsmc" -> ("nsmc", None).
+    """The name, and the version or None.
+
+        >>> _name_and_version("nsmc/versions/3"), _name_and_version("nsmc")
+        (('nsmc', 3), ('nsmc', None))
 
     Raises:
         HTTPException: the address is none of a model.

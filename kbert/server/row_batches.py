@@ -27,7 +27,9 @@ def batch_inputs_of(inputs: dict[str, np.ndarray]) -> tuple[dict, dict]:
 def row_tokens(texts: dict[str, np.ndarray], card: dict, name: str) -> np.ndarray:
     """An estimate of the tokens that each row is computed for, int64 (B,).
 
-    ["가나다라", "ab"] -> [5, 2]: 12 and 2 bytes, and two special tokens
+        >>> texts = {"text": np.array(["가나다라".encode(), b"ab"], object)}
+        >>> row_tokens(texts, card={}, name="classify").tolist()  # of 12 and 2 bytes
+        [5, 2]
 
     Never above the length that texts are cut to; those with windows are not cut.
     """
@@ -101,9 +103,12 @@ def runs_of(
 ) -> list[list[int]]:
     """Rows put into runs of like length; the first row is in the first run.
 
-        tokens [20, 90, 22, 21, 24], 4096, 64 -> [0, 2, 3, 4] [1]: filling four rows up
-            to 90 would cost more than another run
-        tokens [20, 80], 4096, 64 -> [0, 1]
+    Filling four rows up to 90 would cost more than another run, one row up to 80 not:
+
+        >>> runs_of(np.array([20, 90, 22, 21, 24]), 4096, tokens_of_a_start=64)
+        [[0, 2, 3, 4], [1]]
+        >>> runs_of(np.array([20, 80]), 4096, tokens_of_a_start=64)
+        [[0, 1]]
 
     Texts are of all lengths, and each row costs as much as the longest beside it: of 64
     movie reviews at random three quarters would be filling.
@@ -125,7 +130,8 @@ def runs_of(
 def best_runs(lengths: np.ndarray, tokens_of_a_start: float) -> list[tuple[int, int]]:
     """(shortest, longest) of each run, so that all runs cost the least together.
 
-    lengths [16, 16, 16, 96], 64 -> (96, 96) (16, 16); [16, 72], 64 -> (16, 72)
+        >>> best_runs([16, 16, 16, 96], 64), best_runs([16, 72], 64)
+        ([(96, 96), (16, 16)], [(16, 72)])
 
     A run costs rows x longest, and what starting it costs. Dynamic programming over the
     lengths that there are.
@@ -170,10 +176,7 @@ def rows_of(outputs: dict[str, np.ndarray], signature: Signature) -> list[dict]:
 
 
 def joined(rows: list[dict], signature: Signature) -> dict[str, np.ndarray]:
-    """Rows back to one answer, filled up to the longest of them; see `rows_of`.
-
-    starts [0 4] of one row and [2] of another -> [[0 4] [2 -1]]
-    """
+    """Rows back to one answer, filled up to the longest of them; see `rows_of`."""
     return {
         tensor.name: stacked(
             [row[tensor.name] for row in rows],
@@ -184,7 +187,11 @@ def joined(rows: list[dict], signature: Signature) -> dict[str, np.ndarray]:
 
 
 def stacked(values, dtype) -> np.ndarray:
-    """Values of one rank as one array, filled up where they differ in length."""
+    """Values of one rank as one array, filled up where they differ in length.
+
+    >>> stacked([[0, 4], [2]], "int32").tolist()
+    [[0, 4], [2, -1]]
+    """
     values = [np.array(value, dtype) for value in values]
     shape = np.max([value.shape for value in values], axis=0).astype(int)
     filling = _FILLING[np.dtype(dtype).kind]

@@ -11,7 +11,9 @@ def token_cross_entropy(labels, logits):
     thousands this is faster on a CPU than TensorFlow's fused kernel. A loss above 85 (a
     probability below 1e-37) is reported as 85; its gradient is exact.
 
-        labels [0], logits [[0, 0]] -> [0.693]
+        >>> loss = token_cross_entropy(ops.array([0]), ops.array([[0.0, 0.0]]))
+        >>> ops.convert_to_numpy(loss).round(3)
+        array([0.693], dtype=float32)
     """
     shape = ops.shape(labels)
     labels = ops.cast(ops.reshape(labels, (-1,)), "int32")  # (N,)

@@ -12,9 +12,11 @@ class WarmupLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         else:                peak * (1 - step / total_steps), at least 0
 
     The decay starts at step 0, not after the warm-up, as in google-research/bert's
-    `optimization.py`. With peak 1, total 10, warm-up 2:
+    `optimization.py`.
 
-        steps 0, 1, 2, 5, 10 -> 0, 0.5, 0.8, 0.5, 0
+        >>> rate = WarmupLinearDecay(1.0, total_steps=10, warmup_steps=2)
+        >>> [round(float(rate(step)), 2) for step in (0, 1, 2, 5, 10)]
+        [0.0, 0.5, 0.8, 0.5, 0.0]
 
     Args:
         peak_learning_rate: the rate that the two lines are drawn towards.

@@ -63,8 +63,8 @@ def of_checkpoint(checkpoint: Checkpoint) -> NamedTensors:
 def canonical_name(name: str) -> str:
     """A tensor's name as `BertForPreTraining` of today spells it.
 
-    "encoder.layer.0.output.LayerNorm.gamma" ->
-        "bert.encoder.layer.0.output.LayerNorm.weight"
+    >>> canonical_name("encoder.layer.0.output.LayerNorm.gamma")
+    'bert.encoder.layer.0.output.LayerNorm.weight'
     """
     if name.startswith(("embeddings.", "encoder.", "pooler.")):
         name = f"bert.{name}"

@@ -254,8 +254,10 @@ def _key(graph, parts, name, num_layers):
 def _spellings(name, num_layers):
     """A name of the tables in all layouts.
 
-    "encoder/_transformer_layers/0/_output_dense/bias"
-        -> itself, "encoder/layer_with_weights-4/_output_dense/bias"
+    >>> for name in _spellings("encoder/_transformer_layers/0/_output_dense/bias", 1):
+    ...     print(name)
+    encoder/_transformer_layers/0/_output_dense/bias
+    encoder/layer_with_weights-4/_output_dense/bias
     """
     if name.startswith("encoder/_pooler_layer/"):  # which `_parts` has chosen
         return [name.removeprefix("encoder/_").replace("pooler_layer", "pooler")]

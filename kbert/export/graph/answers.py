@@ -62,8 +62,16 @@ def window_candidates(
 def best_candidates(points, rows, starts, ends, scores):
     """Candidates by text, the best first; of equal answers the first alone stays.
 
-        "a b a", candidates "a" [0, 1), "a" [4, 5), "b" [2, 3), scores 2, 1, 1 ->
-            "a" [0, 1), "b" [2, 3)
+        >>> from kbert.export.graph.windows import code_points
+        >>> best = best_candidates(
+        ...     code_points(["a b a"]),
+        ...     rows=tf.constant([0, 0, 0]),
+        ...     starts=tf.constant([0, 4, 2]),
+        ...     ends=tf.constant([1, 5, 3]),
+        ...     scores=tf.constant([2.0, 1, 1], tf.float64),
+        ... )
+        >>> best["start"].numpy().tolist(), best["end"].numpy().tolist()
+        ([0, 2], [1, 3])
 
     Args:
         points: ragged int32 (B, None), the characters of the texts.

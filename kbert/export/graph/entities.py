@@ -7,7 +7,10 @@ _LETTERS = {"O": _O, "B": _B, "I": _I, "E": _E, "S": _S}
 
 
 def tag_parts(tags):
-    """Letters int32 and types of tags: B-PER O -> [1 0], ["PER" ""].
+    """Letters int32 and types of tags.
+
+        >>> tag_parts(["B-PER", "O"])
+        ([1, 0], ['PER', ''])
 
     Args:
         tags: as `TagScheme.canonical` gives them.
@@ -19,7 +22,11 @@ def tag_parts(tags):
 def entity_spans(letters, types, rows):
     """First and last unit of each entity in the sequences of a batch, end to end.
 
-        B-PER I-PER O I-LOC I-PER -> first [0 3 4], last [1 3 4]
+        >>> letters, _ = tag_parts(["B-PER", "I-PER", "O", "I-LOC", "I-PER"])
+        >>> types, rows = tf.constant([0, 0, 0, 1, 0]), tf.zeros(5, tf.int32)
+        >>> first, last = entity_spans(tf.constant(letters), types, rows)
+        >>> first.numpy().tolist(), last.numpy().tolist()
+        ([0, 3, 4], [1, 3, 4])
 
     Args:
         letters: int32 (U,), from `tag_parts`.

@@ -17,7 +17,9 @@ _SPACE, _PUNCTUATION, _OTHER = range(3)
 def word_units(points):
     """Words of texts, punctuation at either end split off, as `tagged_text.word_units`.
 
-        "(a-b) c" -> starts [0 1 4 6], limits [1 4 5 7]
+        >>> starts, limits = word_units(tf.strings.unicode_decode(["(a-b) c"], "UTF-8"))
+        >>> starts.numpy().tolist(), limits.numpy().tolist()
+        ([0, 1, 4, 6], [1, 4, 5, 7])
 
     Args:
         points: ragged int32 (B, None), the characters.
@@ -54,7 +56,10 @@ def character_units(points):
 def units_first_tokens(units, token_starts, token_limits, num_characters):
     """The first token of each unit, int32 (U,); -1 where none begins in it.
 
-        units (0, 9) (10, 11), tokens (0, 2) (2, 5) (5, 9) (10, 11) -> 0, 3
+        >>> units = tf.constant([0, 10]), tf.constant([9, 11])
+        >>> starts, limits = tf.constant([0, 2, 5, 10]), tf.constant([2, 5, 9, 11])
+        >>> units_first_tokens(units, starts, limits, 11).numpy().tolist()
+        [0, 3]
 
     Args:
         units: starts and limits, int32 (U,), on the line of characters.
@@ -82,7 +87,10 @@ def characters_tokens(units, rows, token_starts, token_limits, num_characters):
 
     A character that left nothing behind goes with the one before it if they touch.
 
-        units (0, 1) (1, 2) (2, 3), tokens (0, 2), nothing from 2 -> 0 0 0
+        >>> units, rows = (tf.constant([0, 1, 2]), tf.constant([1, 2, 3])), tf.zeros(3)
+        >>> token = tf.constant([0]), tf.constant([2])  # nothing from 2
+        >>> characters_tokens(units, rows, *token, num_characters=3).numpy().tolist()
+        [0, 0, 0]
 
     Args:
         units, token_starts, token_limits, num_characters: as `units_first_tokens`.

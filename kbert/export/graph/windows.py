@@ -13,8 +13,9 @@ ROWS_AT_ONCE = 64
 def window_spans(lengths, room, stride):
     """Where windows lie over texts, as `kbert.tasks.rows.windows.windows` lays them.
 
-        10 and 2 tokens, room 4, stride 3 ->
-            rows [0 0 0 1], starts [0 3 6 0], limits [4 7 10 2]
+        >>> rows, starts, limits = window_spans(tf.constant([10, 2]), room=4, stride=3)
+        >>> tf.stack([rows, starts, limits]).numpy().tolist()
+        [[0, 0, 0, 1], [0, 3, 6, 0], [4, 7, 10, 2]]
 
     Args:
         lengths: int32 (B,), tokens of each text; an empty one has one window, empty.
@@ -38,8 +39,13 @@ def window_spans(lengths, room, stride):
 def packed_windows(ids, rows, starts, limits, vocabulary, head=None):
     """[CLS] window [SEP], or [CLS] head [SEP] window [SEP], padded to the longest.
 
-        ids [[7 8 9]], rows [0 0], starts [0 1], limits [2 3] ->
-            token_ids [[2 7 8 3] [2 8 9 3]]
+        >>> from kbert.text.vocabulary import SPECIAL_TOKENS, Vocabulary
+        >>> vocabulary = Vocabulary(SPECIAL_TOKENS.values())  # [CLS] is 2, [SEP] is 3
+        >>> rows, starts, limits = map(tf.constant, ([0, 0], [0, 1], [2, 3]))
+        >>> ids = tf.ragged.constant([[7, 8, 9]])
+        >>> inputs, begin = packed_windows(ids, rows, starts, limits, vocabulary)
+        >>> inputs["token_ids"].numpy().tolist()
+        [[2, 7, 8, 3], [2, 8, 9, 3]]
 
     Args:
         ids: ragged int32 (B, None), tokens of each text.
@@ -152,7 +158,10 @@ def code_points(texts):
 def text_slices(points, rows, starts, limits):
     """The texts [start, limit) of given rows, without copying a long text each time.
 
-        points of ["abc", "de"], rows [0 1], starts [1 0], limits [3 1] -> ["bc", "d"]
+        >>> rows, starts, limits = map(tf.constant, ([0, 1], [1, 0], [3, 1]))
+        >>> points = code_points(["abc", "de"])
+        >>> text_slices(points, rows, starts, limits).numpy().tolist()
+        [b'bc', b'd']
 
     Args:
         points: ragged int32 (B, None), from `code_points`.

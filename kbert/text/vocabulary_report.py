@@ -19,10 +19,16 @@ def vocabulary_report(tokenizer, texts: Iterable[str]) -> dict:
     A word here is what stands between white space (an eojeol), punctuation included,
     as the tokenizer normalises it. Memory grows with the distinct words.
 
-        vocabulary [PAD] [UNK] [CLS] [SEP] [MASK] em ##bed a !, texts ["embed! a", "ax"]
-            words embed! (em ##bed !), a (a) and ax ([UNK]): num_texts 2, num_words 3,
-            num_pieces 5, pieces_per_word 5/3, unknown_piece_rate 1/5,
-            unknown_word_rate 1/3, character_coverage 3/9 (of embed!aax, ! a a)
+    Two texts whose words are cut into em ##bed !, a, and [UNK]; of the 9 characters
+    embed!aax three are in the vocabulary:
+
+        >>> from kbert.text.reference_tokenizer import ReferenceTokenizer
+        >>> tokens = "[PAD] [UNK] [CLS] [SEP] [MASK] em ##bed a !".split()
+        >>> report = vocabulary_report(ReferenceTokenizer(tokens), ["embed! a", "ax"])
+        >>> [(name, round(report[name], 3)) for name in list(report)[:7]]
+        [('num_texts', 2), ('num_words', 3), ('num_pieces', 5),
+         ('pieces_per_word', 1.667), ('character_coverage', 0.333),
+         ('unknown_piece_rate', 0.2), ('unknown_word_rate', 0.333)]
 
     Args:
         tokenizer: a `ReferenceTokenizer` or `BertTokenizer`.

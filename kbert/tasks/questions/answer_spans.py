@@ -16,9 +16,11 @@ def covering_tokens(
 ) -> tuple[int, int]:
     """First and last of the tokens that hold the characters [start, limit) of a text.
 
-        "to Seoul." as to Seo ##ul ., starts [0 3 6 8], limits [2 6 8 9]
-            [3, 8) "Seoul" -> (1, 2)
-            [4, 6) "eo"    -> (1, 1), the token it is part of
+    Of "to Seoul.", cut into to Seo ##ul . , "Seoul" has two, and "eo" is part of one:
+
+        >>> starts, limits = np.array([0, 3, 6, 8]), np.array([2, 6, 8, 9])
+        >>> covering_tokens(starts, limits, 3, 8), covering_tokens(starts, limits, 4, 6)
+        ((1, 2), (1, 1))
 
     The first token ends behind `start`, the last begins before `limit`; first > last if
     nothing of the slice became a token.
@@ -52,8 +54,12 @@ def best_spans(
 ) -> Spans:
     """All pairs of good starts and good ends that make an answer, by the sum of logits.
 
-        one window of 3 tokens, start_logits [5, 1, 4], end_logits [3, 2, 0], n_best 2
-            starts 0 and 2, ends 0 and 1 -> first [0, 0], last [0, 1]
+    In one window of 3 tokens the best 2 starts are 0 and 2, the best 2 ends 0 and 1:
+
+        >>> start_logits, end_logits = [np.array([5, 1, 4])], [np.array([3, 2, 0])]
+        >>> spans = best_spans(np.array([[0, 3]]), start_logits, end_logits, 2, 30)
+        >>> spans.first.tolist(), spans.last.tolist()
+        ([0, 0], [0, 1])
 
     Taken are, of each window, the `n_best` starts and ends among the tokens of the
     text; a start counts only in the window where its token has most context, as in
@@ -95,8 +101,12 @@ def n_best_list(
 ) -> list[dict]:
     """The best answers of different texts, with probabilities that add up to 1.
 
-        "a b a", candidates "a" [0, 1), "a" [4, 5), "b" [2, 3), with sums 2, 1, 1 ->
-            {text "a", start 0, …, probability 0.73}, {text "b", start 2, …, 0.27}
+        >>> starts, tokens = np.array([0, 2, 4]), np.array([0, 2, 1])
+        >>> spans = Spans(tokens, tokens, np.array([2, 1, 1]), np.zeros(3))
+        >>> for answer in n_best_list("a b a", starts, starts + 1, spans, n_best=20):
+        ...     print(answer["text"], answer["start"], round(answer["probability"], 2))
+        a 0 0.73
+        b 2 0.27
 
     Of equal texts the first stays. No answer ("", from None to None) takes its place by
     its sum, behind its equals; it is added at the end if `n_best` are better.

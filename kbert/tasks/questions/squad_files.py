@@ -38,7 +38,8 @@ def read_questions(
             "question": "b?", "answers": [{"text": "b", "answer_start": 1}]}]}]}]}
         {"id": "7", "question": "b?", "context": "abc",
             "answers": {"text": ["b"], "answer_start": [1]}}
-        both -> Question("7", "b?", "abc", (("b", 1),), …)
+
+    Both are Question("7", "b?", "abc", (("b", 1),), …).
 
     A `.json` file has the layout of SQuAD 1.1, 2.0 and KorQuAD 1.0 (KLUE-MRC's "guid"
     serves as "id"), or holds flat records; `.jsonl`, tables and TFDS have flat records,

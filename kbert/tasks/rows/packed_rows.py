@@ -42,11 +42,15 @@ class PackedRows:
     def batch(self, rows: np.ndarray) -> dict:
         """The backbone's inputs for some rows, padded to the longest of them.
 
-            rows [2 7 3], [2 7 8 9 3], pad 0, sequence_length 64 ->
-                token_ids    [[2, 7, 3, 0, 0, 0, 0, 0], [2, 7, 8, 9, 3, 0, 0, 0]]
-                padding_mask [[1, 1, 1, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 0, 0, 0]]
-
         Lengths are rounded up to a multiple of 8.
+
+            >>> texts = [np.array([2, 7, 3]), np.array([2, 7, 8, 9, 3])]
+            >>> rows = join_rows(texts, [3, 5], pad_id=0, sequence_length=64)
+            >>> batch = rows.batch([0, 1])
+            >>> batch["token_ids"].tolist()
+            [[2, 7, 3, 0, 0, 0, 0, 0], [2, 7, 8, 9, 3, 0, 0, 0]]
+            >>> batch["padding_mask"].tolist()
+            [[1, 1, 1, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 0, 0, 0]]
         """
         lengths = self.lengths[rows]
         longest = int(lengths.max())
@@ -74,9 +78,9 @@ def join_rows(
 ) -> PackedRows:
     """Rows that are packed already, special tokens and all, end to end.
 
-        [[2 7 3], [2 7 3 8 3]], second_starts [3, 3] ->
-            token_ids   2 7 3 2 7 3 8 3
-            segment_ids 0 0 0 0 0 0 1 1
+        >>> rows = join_rows([[2, 7, 3], [2, 7, 3, 8, 3]], [3, 3], 0, 64)
+        >>> rows.token_ids.tolist(), rows.segment_ids.tolist()
+        ([2, 7, 3, 2, 7, 3, 8, 3], [0, 0, 0, 0, 0, 0, 1, 1])
 
     Args:
         token_ids: int (length,) for each row, at least one row.
@@ -130,7 +134,10 @@ def pack_rows(preprocessor, columns: list[list[str]], chunk: int = 1024) -> Pack
 def within_budget(lengths: np.ndarray, token_budget: int) -> Iterator[np.ndarray]:
     """Row numbers of batches of like length, for a model's answers.
 
-        lengths [9 2 9 3], token_budget 32 -> [1 3] [0 2]: 2 x 8 tokens, 2 x 16
+    Of 32 tokens, rounded lengths fill 2 x 8 and 2 x 16:
+
+        >>> [rows.tolist() for rows in within_budget(np.array([9, 2, 9, 3]), 32)]
+        [[1, 3], [0, 2]]
 
     Args:
         token_budget: the most tokens of a batch, filling counted; a row that is longer

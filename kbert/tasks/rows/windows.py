@@ -10,7 +10,8 @@ def windows(num_tokens: int, room: int, stride: int) -> np.ndarray:
     before, the last one ends with the text. A text that fits has one window; an empty
     text has one, empty.
 
-        10 tokens, room 4, stride 3 -> [0, 4) [3, 7) [6, 10)
+        >>> windows(10, room=4, stride=3).tolist()
+        [[0, 4], [3, 7], [6, 10]]
 
     Raises:
         ValueError: not 1 <= stride <= room: tokens would be left out.
@@ -32,7 +33,8 @@ def nearest_window(spans: np.ndarray) -> np.ndarray:
     the window, plus a hundredth of the window's length; the first of equals, as in
     google-research/bert's `_check_is_max_context`.
 
-        [0, 4) [3, 7) [6, 10) -> 0 0 0 0 1 1 1 2 2 2
+        >>> nearest_window(np.array([[0, 4], [3, 7], [6, 10]])).tolist()
+        [0, 0, 0, 0, 1, 1, 1, 2, 2, 2]
     """
     place = np.arange(spans[-1, 1])
     starts, limits = spans.T

@@ -76,7 +76,8 @@ class Chart:
 def ticks(low: float, high: float, most: int = 7) -> list[float]:
     """Round numbers from `low` to `high`, steps of 1, 2 or 5 times a power of ten.
 
-    0, 1 -> 0 0.2 0.4 0.6 0.8 1; 17, 93 -> 20 40 60 80
+    >>> ticks(0, 1), ticks(17, 93)
+    ([0.0, 0.2, 0.4, 0.6, 0.8, 1.0], [20.0, 40.0, 60.0, 80.0])
     """
     rough = (high - low) / most
     power = 10.0 ** math.floor(math.log10(rough))
@@ -88,7 +89,8 @@ def ticks(low: float, high: float, most: int = 7) -> list[float]:
 def thinned(points: Sequence[tuple[float, float]], most: int) -> list:
     """At most `most` points, each the mean of as many neighbours.
 
-    (1, 8) (2, 6) (3, 4) (4, 2), most 2 -> (1.5, 7) (3.5, 3)
+    >>> thinned([(1, 8), (2, 6), (3, 4), (4, 2)], most=2)
+    [(1.5, 7.0), (3.5, 3.0)]
     """
     size = -(-len(points) // most)
     chunks = [points[i : i + size] for i in range(0, len(points), size)]
@@ -202,5 +204,9 @@ def _axes(place, x_range, y_range, width, height, x_name):
 
 
 def _plain(value):
-    """1200000.0 -> 1,200,000; 0.00002 -> 2e-05"""
+    """A number as it stands beside an axis.
+
+    >>> _plain(1200000.0), _plain(0.00002)
+    ('1,200,000', '2e-05')
+    """
     return f"{value:,.10g}"

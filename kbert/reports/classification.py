@@ -47,7 +47,8 @@ def sections(task, examples: list, answers: list, num_errors: int) -> list:
 def confusion(labels: Sequence, gold: Sequence, predicted: Sequence) -> np.ndarray:
     """Counts of (gold, predicted), int64 (labels, labels); rows are gold.
 
-    labels a b, gold a a b, predicted a b b -> [[1, 1], [0, 1]]
+    >>> confusion(["a", "b"], gold=["a", "a", "b"], predicted=["a", "b", "b"]).tolist()
+    [[1, 1], [0, 1]]
     """
     place = {label: i for i, label in enumerate(labels)}
     counts = np.zeros((len(labels), len(labels)), "int64")

@@ -27,7 +27,8 @@ def excerpts(
 ) -> list[tuple[int, int]]:
     """[start, limit) of what to show of a long text: spans and what surrounds them.
 
-        100 characters, spans [20, 25) [60, 61), around 5, whole 50 -> [15, 30) [55, 66)
+        >>> excerpts(100, spans=[(20, 25), (60, 61)], around=5, whole=50)
+        [(15, 30), (55, 66)]
 
     Args:
         num_characters: length of the text.
@@ -61,9 +62,13 @@ def marked_text(
     Where marks overlap, the piece that they share has the kinds of both; a label stands
     behind the last piece of its span.
 
-        "abcd", (0, 2, "gold", "PS"), (1, 3, "wrong", "OG")
-            -> Piece("a", ("gold",)), Piece("b", ("gold", "wrong"), "PS"),
-               Piece("c", ("wrong",), "OG"), Piece("d")
+        >>> marks = [(0, 2, "gold", "PS"), (1, 3, "wrong", "OG")]
+        >>> for piece in marked_text("abcd", marks, seen=[], around=5, whole=50):
+        ...     print(piece)
+        Piece(text='a', kinds=('gold',), label='')
+        Piece(text='b', kinds=('gold', 'wrong'), label='PS')
+        Piece(text='c', kinds=('wrong',), label='OG')
+        Piece(text='d', kinds=(), label='')
 
     Args:
         text: any text.

@@ -67,8 +67,8 @@ def _templates():
 def _about(facts):
     """What the title says beside the task: model and data by their last names.
 
-    {"model": "runs/nsmc", "data": {"dev": {"source": "nsmc/test.tsv", …}, …}} ->
-        model nsmc, data test.tsv
+    >>> _about({"model": "runs/nsmc", "data": {"dev": {"source": "nsmc/test.tsv"}}})
+    {'model': 'nsmc', 'data': 'test.tsv'}
     """
     model = facts.get("model") or part(facts, "arguments").get("output")
     data = facts.get("data")

@@ -47,8 +47,9 @@ def write_pretraining_report(
 def _curves(history):
     """Finite (step, value) of each name, in the order of the rows.
 
-    [{"step": 5, "loss": 2.0}, {"step": 9, "loss": 1.5, "dev_loss": 1.7}]
-        -> {"loss": [(5, 2.0), (9, 1.5)], "dev_loss": [(9, 1.7)]}
+    >>> later = {"step": 9, "loss": 1.5, "dev_loss": 1.7}
+    >>> _curves([{"step": 5, "loss": 2.0}, later])
+    {'loss': [(5, 2.0), (9, 1.5)], 'dev_loss': [(9, 1.7)]}
     """
     curves = {}
     for row in history:

@@ -22,12 +22,20 @@ _SPELLED = {
 
 
 def percent(share: float) -> str:
-    """0.87654 -> 87.65%; what is not a number is a dash."""
+    """A share in percent; what is not a number is a dash.
+
+    >>> percent(0.87654)
+    '87.65%'
+    """
     return "–" if math.isnan(share) else f"{share:.2%}"
 
 
 def number(value: float) -> str:
-    """1234 -> 1,234; 0.87654 -> 0.8765; 2e-05 -> 2e-05; not a number is a dash."""
+    """A number in four digits; what is not a number is a dash.
+
+    >>> number(1234), number(0.87654), number(2e-05)
+    ('1,234', '0.8765', '2e-05')
+    """
     if isinstance(value, int):
         return f"{value:,}"
     if not math.isfinite(value):
@@ -38,7 +46,11 @@ def number(value: float) -> str:
 
 
 def rounded(count: int) -> str:
-    """A large count in few characters: 12345678 -> 12.3 M; 123456 -> 123,456."""
+    """A large count in few characters.
+
+    >>> rounded(12345678), rounded(123456)
+    ('12.3 M', '123,456')
+    """
     for size, unit in ((10**9, "B"), (10**6, "M")):
         if count >= size:
             return f"{count / size:.3g} {unit}"
@@ -48,7 +60,8 @@ def rounded(count: int) -> str:
 def score(name: str, value: float) -> str:
     """Shares as percent, all else as a number.
 
-    accuracy 0.87654 -> 87.65%; pearson 0.87654 -> 0.8765; num_examples 500 -> 500
+    >>> score("accuracy", 0.87654), score("pearson", 0.87654), score("epochs", 500)
+    ('87.65%', '0.8765', '500')
     """
     is_share = not isinstance(value, int) and not any(
         part in name.lower() for part in _NOT_SHARES
@@ -57,14 +70,19 @@ def score(name: str, value: float) -> str:
 
 
 def words(name: str) -> str:
-    """A score's name in words: entity_f1 -> entity F1."""
+    """A score's name in words.
+
+    >>> words("entity_f1")
+    'entity F1'
+    """
     return " ".join(_SPELLED.get(word, word) for word in name.split("_"))
 
 
 def cut(text: str, longest: int) -> str:
     """The beginning of a text that is too long, and how much more there is.
 
-    abcdefgh, 5 -> abcde … (3 more characters)
+    >>> cut("abcdefgh", 5)
+    'abcde … (3 more characters)'
     """
     if len(text) <= longest:
         return text

@@ -9,19 +9,17 @@ from kbert.reports.wording import cut, number, percent
 TITLE = "Multiple choice"
 
 _LONGEST = 600  # characters of a text
+_LEGEND = (("gold", "right choice"), ("wrong", "chosen"))
 
 
 def sections(task, examples: list, answers: list, num_errors: int) -> list:
     """How often each place is right and is chosen, and the errors made most surely."""
     wrong = [i for i, e in enumerate(examples) if answers[i]["index"] != e.label]
     wrong.sort(key=lambda i: -answers[i]["score"])
-    shown = [
-        Example(_sides(examples[i], answers[i]), texts=_texts(examples[i]))
-        for i in wrong[:num_errors]
-    ]
+    shown = [_example(examples[i], answers[i]) for i in wrong[:num_errors]]
     return [
         _places(examples, answers),
-        errors(len(wrong), len(examples), "surest first", shown),
+        errors(len(wrong), len(examples), "surest first", shown, _LEGEND),
     ]
 
 
@@ -38,18 +36,19 @@ def _places(examples, answers):
     return Table("Places", header, rows, note, num_texts=1)
 
 
-def _sides(example, answer):
-    """The right choice and the one that was made, with their probabilities."""
-    right, chosen = (
-        cut(example.choices[place], _LONGEST)
-        for place in (example.label, answer["index"])
-    )
-    return (
-        Side("gold", "right", right, percent(answer["scores"][example.label])),
-        Side("wrong", "chosen", chosen, percent(answer["score"])),
-    )
-
-
-def _texts(example):
-    """The question and its choices, a text each."""
-    return [[Piece(cut(x, _LONGEST))] for x in (example.question, *example.choices)]
+def _example(example, answer):
+    """The question, and its choices with their shares, the two that matter marked."""
+    kinds = {example.label: ("gold",), answer["index"]: ("wrong",)}
+    shares = [percent(score) for score in answer["scores"]]
+    sides = [
+        Side(kind, name, number(place + 1), shares[place])
+        for kind, name, place in (
+            ("gold", "right", example.label),
+            ("wrong", "chosen", answer["index"]),
+        )
+    ]
+    lines = [
+        (f"{place + 1} · {share}", [Piece(cut(choice, _LONGEST), kinds.get(place, ()))])
+        for place, (choice, share) in enumerate(zip(example.choices, shares))
+    ]
+    return Example(sides, texts=[[Piece(cut(example.question, _LONGEST))]], lines=lines)

@@ -69,7 +69,7 @@ def _names(curves):
 
 def _best(name, points):
     """The first of the best points: the lowest loss, the highest accuracy."""
-    is_less_better = any(part in name for part in _LESS_IS_BETTER)
+    is_less_better = any(word in name for word in _LESS_IS_BETTER)
     choose = min if is_less_better else max
     return choose(points, key=lambda point: point[1])
 

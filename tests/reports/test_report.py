@@ -1,10 +1,13 @@
 """The whole page: title, cards, curves, facts, and what it must not hold."""
 
+import configparser
 import re
+from pathlib import Path
 
 import pytest
 from report_page import parsed
 
+from kbert.reports import report
 from kbert.reports.report import write_report
 from kbert.tasks.classification.text_classification import TextClassification
 from kbert.tasks.classification.text_examples import TextExample
@@ -150,6 +153,17 @@ def test_every_task(tmp_path, task, example, answer, title):
     tree = parsed(path.read_text("utf-8"))
     assert tree.all("h1")[0].text == title
     assert len(tree.all("li")) == 1
+
+
+def test_the_package_brings_its_templates():
+    package = Path(report.__file__).parents[1]
+    config = configparser.ConfigParser()
+    config.read(Path(__file__).parents[2] / "setup.cfg", encoding="utf-8")
+    patterns = config["options.package_data"]["kbert"].split()
+    packed = {path for pattern in patterns for path in package.glob(pattern)}
+    templates = set((package / "reports" / "templates").iterdir())
+    assert len(templates) >= 7
+    assert templates <= packed
 
 
 def test_answers_that_do_not_fit(tmp_path):

@@ -1,16 +1,15 @@
 """A SentencePiece model's file, read and edited without the library that made it.
 
 The file is a protocol buffer, `ModelProto` of google/sentencepiece's
-`sentencepiece_model.proto`. What a tokenizer must know of it stands in the field 1,
-one entry per piece: its spelling (field 1 of the entry) and its kind (field 3).
+`sentencepiece_model.proto`. Of its fields only those are declared here that a tokenizer
+must know; protobuf keeps the others as they are, and writes them back.
 """
 
 import base64
 import dataclasses
+import functools
 import json
 import os
-import struct
-from collections.abc import Iterator
 from pathlib import Path
 
 from kbert.text.vocabulary import SPECIAL_TOKENS, Vocabulary, as_vocabulary
@@ -21,11 +20,22 @@ WORD_START = "\u2581"  # what a piece has where the text has a space
 # is, as a whole, wherever it stands.
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED = 1, 2, 3, 4
 
-_PIECES, _TRAINER, _NORMALIZER = 1, 2, 3  # fields of ModelProto
-_SPELLING, _KIND = 1, 3  # fields of one piece
-_PAD_ID = 43  # field of the trainer's settings; -1 (unset) means there is none
-_LENGTH_DELIMITED, _VARINT = 2, 0  # wire types
-_FIXED = {1: 8, 5: 4}  # wire types of numbers, and their bytes
+# Message -> its fields: name, number, label and type. A spelling is declared as bytes,
+# which are the same in the file, because protobuf does not check that it is UTF-8.
+_SCHEMA = {
+    "Piece": (
+        ("spelling", 1, "OPTIONAL", "BYTES"),
+        ("score", 2, "OPTIONAL", "FLOAT"),
+        ("kind", 3, "OPTIONAL", "INT32"),  # unset: NORMAL
+    ),
+    "Trainer": (("pad_id", 43, "OPTIONAL", "INT32"),),  # -1: there is none
+    "Normalizer": (),
+    "Model": (
+        ("pieces", 1, "REPEATED", "Piece"),
+        ("trainer", 2, "OPTIONAL", "Trainer"),
+        ("normalizer", 3, "OPTIONAL", "Normalizer"),
+    ),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,19 +94,15 @@ class SentencePieceModel:
             elif kinds[i] != UNKNOWN and piece in special:
                 kinds[i] = USER_DEFINED if piece in typed else CONTROL
         added = [token for token in typed if token not in pieces]
-        parts, number = [], 0
-        for field, wire, value, raw in _fields(self.data):
-            if field == _PIECES and wire == _LENGTH_DELIMITED:
-                if (pieces[number], kinds[number]) != (
-                    self.pieces[number],
-                    self.kinds[number],
-                ):
-                    raw = _edited_piece(value, pieces[number], kinds[number])
-                number += 1
-            parts.append(raw)
-        parts += [_edited_piece(b"", token, USER_DEFINED) for token in added]
+        edited = _message_class().FromString(self.data)
+        for entry, piece, kind in zip(edited.pieces, pieces, kinds, strict=True):
+            entry.spelling = piece.encode("utf-8")
+            if (entry.kind or NORMAL) != kind:
+                entry.kind = kind
+        for token in added:
+            edited.pieces.add(spelling=token.encode("utf-8"), kind=USER_DEFINED)
         return SentencePieceModel(
-            b"".join(parts),
+            edited.SerializeToString(),
             tuple(pieces + added),
             tuple(kinds + [USER_DEFINED] * len(added)),
             self.pad_id,
@@ -206,86 +212,46 @@ def _read_gluonnlp(path):
 def _parsed(data, source):
     if not data:
         raise ValueError(f"Expected a SentencePiece model; {source}: empty.")
-    pieces, kinds, pad_id, seen = [], [], None, set()
+    from google.protobuf.message import DecodeError
+
     try:
-        for field, wire, value, _ in _fields(data):
-            seen.add((field, wire))
-            if (field, wire) == (_PIECES, _LENGTH_DELIMITED):
-                entry = {number: content for number, _, content, _ in _fields(value)}
-                pieces.append(entry[_SPELLING].decode("utf-8"))
-                kinds.append(entry.get(_KIND, NORMAL))
-            elif (field, wire) == (_TRAINER, _LENGTH_DELIMITED):
-                settings = {number: content for number, _, content, _ in _fields(value)}
-                pad_id = settings.get(_PAD_ID)
-    except (ValueError, KeyError, AttributeError, IndexError):
-        seen.clear()
-    parts = {(part, _LENGTH_DELIMITED) for part in (_PIECES, _TRAINER, _NORMALIZER)}
-    if not parts <= seen or kinds.count(UNKNOWN) != 1:
+        stored = _message_class().FromString(data)
+        pieces = [entry.spelling.decode("utf-8") for entry in stored.pieces]
+        kinds = [entry.kind or NORMAL for entry in stored.pieces]
+        spelled = all(entry.HasField("spelling") for entry in stored.pieces)
+        is_whole = stored.HasField("trainer") and stored.HasField("normalizer")
+    except (DecodeError, UnicodeDecodeError):
+        spelled = is_whole = False
+    if not (spelled and is_whole) or kinds.count(UNKNOWN) != 1:
         raise ValueError(
             f"Expected a whole SentencePiece model (a .model file); {source}: none, or "
             "only part of one. Copy or download it again."
         )
-    if pad_id is not None and not 0 <= pad_id < len(pieces):
+    pad_id = stored.trainer.pad_id if stored.trainer.HasField("pad_id") else -1
+    if not 0 <= pad_id < len(pieces):
         pad_id = None
     return SentencePieceModel(data, tuple(pieces), tuple(kinds), pad_id)
 
 
-def _fields(data: bytes) -> Iterator[tuple[int, int, int | bytes, bytes]]:
-    """The fields of a protocol buffer: number, wire type, value, and the bytes of all.
+@functools.cache
+def _message_class():
+    """The class of `_SCHEMA`'s Model, in a pool of its own: sentencepiece, where it is
+    installed, has declared the same file elsewhere."""
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-    b"\\x08\\x05" -> (1, 0, 5, b"\\x08\\x05")
-
-    Raises:
-        ValueError, IndexError: the bytes end too early, or are something else.
-    """
-    position = 0
-    while position < len(data):
-        start = position
-        key, position = _varint(data, position)
-        field, wire = key >> 3, key & 7
-        if wire == _VARINT:
-            value, position = _varint(data, position)
-        else:
-            if wire == _LENGTH_DELIMITED:
-                size, position = _varint(data, position)
-            elif wire in _FIXED:
-                size = _FIXED[wire]
+    file = descriptor_pb2.FileDescriptorProto(name="kbert.proto", package="kbert")
+    for name, fields in _SCHEMA.items():
+        message = file.message_type.add(name=name)
+        for field, number, label, kind in fields:
+            entry = message.field.add(name=field, number=number)
+            entry.label = f"LABEL_{label}"
+            if kind in _SCHEMA:
+                entry.type, entry.type_name = "TYPE_MESSAGE", f".kbert.{kind}"
             else:
-                raise ValueError(f"wire type {wire}")
-            value = data[position : position + size]
-            position += size
-            if position > len(data):
-                raise ValueError("truncated")
-        yield field, wire, value, data[start:position]
-
-
-def _varint(data, position):
-    value = shift = 0
-    while True:
-        byte = data[position]
-        value |= (byte & 0x7F) << shift
-        position, shift = position + 1, shift + 7
-        if byte < 0x80:
-            return value, position
-
-
-def _edited_piece(entry: bytes, piece: str, kind: int) -> bytes:
-    """One piece as a field of the model: another spelling and kind, all else kept."""
-    spelling = piece.encode("utf-8")
-    kept = [raw for n, _, _, raw in _fields(entry) if n not in (_SPELLING, _KIND)]
-    if not kept:
-        kept = [b"\x15" + struct.pack("<f", 0.0)]  # the score, field 2
-    body = b"\x0a" + _as_varint(len(spelling)) + spelling + b"".join(kept)
-    body += b"\x18" + _as_varint(kind)
-    return b"\x0a" + _as_varint(len(body)) + body
-
-
-def _as_varint(value):
-    result = bytearray()
-    while value > 0x7F:
-        result.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*result, value])
+                entry.type = f"TYPE_{kind}"
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("kbert.Model"))
 
 
 def _unused_spelling(pieces):

@@ -1,4 +1,7 @@
 import pathlib
+import random
+import subprocess
+import sys
 
 import pytest
 
@@ -74,9 +77,56 @@ def test_part_of_a_file(size):
         read_model(FILE.read_bytes()[:size])
 
 
+def test_damaged_bytes_are_refused_or_do_no_harm():
+    """No other exception than ours; and an edited model can be read again."""
+    whole = FILE.read_bytes()
+    draw, refused = random.Random(0), 0
+    for number in range(400):
+        data = bytearray(draw.randbytes(50) if number % 4 == 0 else whole)
+        for _ in range(draw.choice((1, 1, 3, 10))):
+            data[draw.randrange(len(data))] ^= 1 << draw.randrange(8)
+        try:
+            model = read_model(bytes(data))
+        except ValueError as error:
+            assert str(error).startswith("Expected a whole SentencePiece model")
+            refused += 1
+        else:
+            edited = model.with_special_tokens(("[SEP]", "[X]"), ("[X]",))
+            assert read_model(edited.data).pieces == edited.pieces
+    assert 200 < refused < 400
+
+
+def test_what_is_not_known_of_a_file_is_kept():
+    """A later version's fields: of a piece (200), of the trainer (99), of all (4)."""
+    piece = b"\x0a\x01b\x15\0\0\x80\x3f\xc0\x0c\x05"
+    data = made(("<unk>", UNKNOWN)) + bytes([0x0A, len(piece)]) + piece
+    data += b"\x12\x03\x98\x06\x07" + b"\x22\x02\x0a\0"
+    edited = read_model(data).with_special_tokens(("b",), ())
+    assert edited.kinds == (UNKNOWN, CONTROL)
+    for kept in (b"\0\0\x80\x3f", b"\xc0\x0c\x05", b"\x98\x06\x07", b"\x22\x02\x0a\0"):
+        assert kept in edited.data
+
+
+def test_without_tensorflow_and_sentencepiece():
+    program = (
+        "import sys; from kbert.text.sentencepiece_model import read_model; "
+        "assert 'google.protobuf' not in sys.modules; read_model(sys.argv[1]); "
+        "print(sys.modules.keys() & {'tensorflow', 'keras', 'sentencepiece'})"
+    )
+    command = [sys.executable, "-c", program, str(FILE)]
+    assert subprocess.check_output(command, text=True) == "set()\n"
+
+
 @pytest.mark.parametrize(
     "data",
-    [b"[PAD]\n[UNK]\n[CLS]\n", b"\xff" * 100, b"\x08\x05", b"{}", b"\x12\0\x1a\0"],
+    [
+        b"[PAD]\n[UNK]\n[CLS]\n",
+        b"\xff" * 100,
+        b"\x08\x05",
+        b"{}",
+        b"\x12\0\x1a\0",
+        b"{" * 200,
+    ],
 )
 def test_another_file(tmp_path, data):
     path = tmp_path / "a.model"

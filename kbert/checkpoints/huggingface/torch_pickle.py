@@ -10,6 +10,16 @@ are followed, and the names that it uses stand for records, not for functions:
 Nothing is imported or called and no tensor is read. Any other name or instruction is
 refused where it is met. Only names that `torch.save` gives to what a published BERT
 holds are known: no sparse, quantized or complex tensors, no optimizers, no modules.
+
+`pickle.Unpickler` with an allow-list in `find_class` would be shorter, but it guards
+names alone. Measured with Python 3.11, in time and memory that a file can take:
+
+    LONG_BINPUT to place 2^26, 9 bytes in all   1 GB, more for higher places
+    16 MB of empty dicts                        1.3 GB, for it counts no instructions
+    a set with a tuple of tuples, 190 bytes     7 s, doubled by each 5 bytes more
+    EXT1 of an extension that was used before   its function, without `find_class`
+
+Here they take 0, 69 and 0 MB, less than 4 seconds, and no function.
 """
 
 import dataclasses
@@ -323,10 +333,18 @@ def _update(keys_and_values, target):
     keys, values = keys_and_values[::2], keys_and_values[1::2]
     if not isinstance(target, dict) or len(keys) != len(values):
         raise ValueError("its pickle is damaged: items for what is no dict")
-    # Other keys could take for ever to hash.
-    if not all(isinstance(key, (str, int)) for key in keys):
-        raise ValueError("it holds a dict with keys that are neither text nor numbers")
+    if not all(_is_key(key) for key in keys):
+        raise ValueError(
+            "it holds a dict with keys that are neither text nor numbers of 64 bits"
+        )
     target.update(zip(keys, values))
+
+
+def _is_key(value):
+    """Others could take for ever: tuples of tuples to hash, and long numbers to find a
+    place for, as all multiples of 2^61 - 1 have one hash."""
+    is_long = isinstance(value, int) and value.bit_length() > 63
+    return isinstance(value, (str, int)) and not is_long
 
 
 def _rebuilt(function, arguments):

@@ -9,6 +9,8 @@ import os
 import pickle
 import random
 import struct
+import time
+import tracemalloc
 import zipfile
 from pathlib import Path
 from unittest import mock
@@ -470,6 +472,63 @@ def test_long_pickles_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(torch_file, "MAX_BYTES", 50)
     with pytest.raises(ValueError, match=r"data.pkl takes \d+ bytes"):
         read(path)
+
+
+BOMBS = {
+    "LONG_BINPUT": (b"Nr\xff\xff\xff\xff", None),
+    "BINUNICODE": (b"X\xff\xff\xff\xffa", "but only 2 remain"),
+    "BINUNICODE8": (b"\x8d\0\0\0\0\0\0\0\x01a", "but only 2 remain"),
+    "BINBYTES": (b"B\xff\xff\xff\xffa", "but only 2 remain"),
+    "BINBYTES8": (b"\x8e\0\0\0\0\x02\0\0\0a", "but only 2 remain"),
+    "BYTEARRAY8": (b"\x96\0\0\0\0\x02\0\0\0a", "but only 2 remain"),
+    "LONG4": (b"\x8b\xff\xff\xff\x7fa", "not enough data in stream"),
+    "FRAME": (b"\x95\0\0\0\0\0\x01\0\0N", None),
+    "NEXT_BUFFER": (b"\x97", "the pickle instruction NEXT_BUFFER"),
+    "DUP": (b")" + b"2\x86" * 60, "the pickle instruction DUP"),
+    "shared tuples": (b")q\0" + b"h\0h\0\x86q\0" * 60, "nests deeper than 32"),
+    "FROZENSET": (
+        b"(" + b")q\0" + b"h\0h\0\x86q\0" * 30 + b"\x91",
+        "the pickle instruction FROZENSET",
+    ),
+    "key of shared tuples": (
+        b")q\0" + b"h\0h\0\x86q\0" * 30 + b"}h\0Ns",
+        "keys that are neither text nor numbers of 64 bits",
+    ),
+    "attributes by BUILD": (
+        ORDERED_DICT + op({"__call__": 1}) + b"b",
+        "what is no dict",
+    ),
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_small_pickle_asks_for_little_memory_and_time(bomb):
+    content, refused = BOMBS[bomb]
+    stream = io.BytesIO(b"\x80\x04" + content + b".")
+    start = time.process_time()
+    tracemalloc.start()
+    try:
+        if refused is None:
+            assert torch_pickle.read_pickle(stream).value is None
+        else:
+            with pytest.raises(ValueError, match=refused):
+                torch_pickle.read_pickle(stream)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1 << 18
+    assert time.process_time() - start < 1
+
+
+def test_numbers_that_share_a_hash_are_no_keys():
+    """60,000 of them took 17 s to put into a dict, twice as many four times that."""
+    keys = ((i * ((1 << 61) - 1)).to_bytes(11, "little") for i in range(60_000))
+    pickled = b"}(" + b"".join(b"\x8a\x0b" + key + b"N" for key in keys) + b"u."
+    with pytest.raises(ValueError, match="neither text nor numbers of 64 bits"):
+        torch_pickle.read_pickle(io.BytesIO(pickled))
+    kept = {0: None, -(1 << 62): None, (1 << 63) - 1: None}
+    stream = io.BytesIO(pickle.dumps(kept, 2))
+    assert torch_pickle.read_pickle(stream).value == kept
 
 
 def test_name_without_end():

@@ -1,12 +1,15 @@
 """WordPiece over whole texts at once: for what most batches are, and it knows which.
 
-`tensorflow_text.FastWordpieceTokenizer` can split words itself, which saves a quarter
-of the time. But it splits by its own idea of punctuation, limits words in bytes, and
-takes bytes that are not UTF-8. So every character that needs more than a table of
-characters, or that it would split at and the rules do not, is first made `stand_in`, a
-character of no token: its word becomes the unknown token. Texts with an unknown token
-are looked through, and where one holds anything else than plain characters, or a word
-is too long, the batch is not `exact` and has to go the long way.
+`tensorflow_text.FastWordpieceTokenizer` can split words itself: Korean movie reviews
+are tokenized 1.20 times as fast so in batches of 1,024, 1.07 in batches of 32 and 1.01
+one by one, English novels 1.29, 1.07 and 1.02 (CPU time, medians of 11 rounds on a Xeon
+with AVX-512; `benchmarks/fast_path.py`). But it splits by its own idea of punctuation,
+limits words in bytes, and takes bytes that are not UTF-8. So every character that needs
+more than a table of characters, or that it would split at and the rules do not, is
+first made `stand_in`, a character of no token: its word becomes the unknown token.
+Texts with an unknown token are looked through, and where one holds anything else than
+plain characters, or a word is too long, the batch is not `exact` and has to go the long
+way.
 """
 
 import functools

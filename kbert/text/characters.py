@@ -9,6 +9,7 @@ versions added, takes newer punctuation and accents for letters, does not split
 U+2B820-2B91F, lower-cases after decomposing, and knows no final sigma.
 """
 
+import bisect
 import dataclasses
 import functools
 import json
@@ -29,6 +30,9 @@ CJK_RANGES = (
     (0xF900, 0xFAFF),
     (0x2F800, 0x2FA1F),
 )
+# Where a range begins, or ends before: after an odd number of them is inside. The rules
+# are asked of every character whenever a process makes its first tokenizer.
+_CJK_BOUNDS = sorted(bound for first, last in CJK_RANGES for bound in (first, last + 1))
 # All that a rule can touch: no surrogates, nor planes 4 to 13, where nothing lives.
 CODEPOINTS = (*range(0xD800), *range(0xE000, 0x40000), *range(0xE0000, 0x110000))
 HUGGINGFACE_TABLES = Path(__file__).with_name("huggingface_unicode.json")
@@ -90,7 +94,7 @@ def is_punctuation(character: str) -> bool:
 
 def is_cjk(character: str) -> bool:
     """An ideograph in one of `CJK_RANGES`."""
-    return any(first <= ord(character) <= last for first, last in CJK_RANGES)
+    return bisect.bisect_right(_CJK_BOUNDS, ord(character)) % 2 == 1
 
 
 def _is_accent(character):

@@ -43,6 +43,9 @@ def hf_cache(tmp_path, monkeypatch):
 @pytest.fixture
 def kaggle_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path))
+    # Its own reads the whole stack five times per request, to say who is asking: 1 s
+    # under pytest, and no request is sent here.
+    monkeypatch.setattr(kagglehub.clients, "get_user_agent", lambda: "kbert's tests")
     return tmp_path
 
 

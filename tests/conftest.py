@@ -1,11 +1,42 @@
-"""What several rooms' tests share: a small model, files for it, exported models.
+"""What several rooms' tests share: the cores, a small model, files, exported models.
 
 Imports stand inside: the tests of the core run on JAX, without TensorFlow.
 """
 
 import functools
+import os
 
 import pytest
+
+IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
+if IS_WORKER:
+    # One core per worker and its child processes, set before NumPy and TensorFlow are
+    # imported: most of a test's time is tracing, which has one thread anyway.
+    for name in (
+        "TF_NUM_INTRAOP_THREADS",
+        "TF_NUM_INTEROP_THREADS",
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "RAYON_NUM_THREADS",
+    ):
+        os.environ.setdefault(name, "1")
+    # Workers share a GPU where there is one.
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """One worker per core and at most four: each grows to 2.5 GB."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None  # xdist reads it
+    return min(os.cpu_count() or 1, 4)
+
+
+def pytest_collection_modifyitems(items):
+    """The longest test starts first, so that it is not the one that all wait for."""
+    items.sort(key=lambda item: item.path.name != "test_jax_backend.py")
+
 
 TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefgh", "good", "bad"]
 
@@ -39,16 +70,28 @@ def files(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory):
-    """A kind of `small_models` -> its version directory, SAVED_MODELS/KIND/1."""
+    """A kind of `small_models` -> its version directory, SAVED_MODELS/KIND/1.
+
+    Made once for all workers, by the first that asks.
+    """
+    import filelock
     import small_models
 
     import kbert
 
-    path = tmp_path_factory.mktemp("exported")
+    if IS_WORKER:
+        path = tmp_path_factory.getbasetemp().parent / "exported"
+        path.mkdir(exist_ok=True)
+    else:
+        path = tmp_path_factory.mktemp("exported")
 
     @functools.cache
     def version(kind):
-        directory = small_models.KINDS[kind](path / "models" / kind)
-        return kbert.export_saved_model(str(directory), str(path / "saved_models"))
+        made = path / "saved_models" / kind / "1"
+        with filelock.FileLock(path / f"{kind}.lock"):
+            if not made.exists():  # appears whole: it is written aside and renamed
+                directory = small_models.KINDS[kind](path / "models" / kind)
+                kbert.export_saved_model(str(directory), str(path / "saved_models"))
+        return made
 
     return version

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -10,10 +11,8 @@ from concurrent import futures
 from pathlib import Path
 
 import pytest
-import small_models
 import uvicorn
 
-from kbert.export.saved_model import export_saved_model
 from kbert.server.app import create_app
 from kbert.server.loaded_model import LoadedModel
 from kbert.server.model_store import ModelStore
@@ -22,11 +21,10 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "08_tensorflow_serving"
 
 
 @pytest.fixture(scope="module")
-def saved_models(tmp_path_factory):
-    path = tmp_path_factory.mktemp("served")
-    directory = small_models.classifier(path / "nsmc")
-    export_saved_model(str(directory), str(path / "saved_models"))
-    return path / "saved_models"
+def saved_models(exported, tmp_path_factory):
+    path = tmp_path_factory.mktemp("saved_models")
+    shutil.copytree(exported("classifier").parent, path / "nsmc")
+    return path
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import numpy as np
 from kbert.pretraining.masking import mask_tokens
 from kbert.pretraining.sentence_pairs import draw_pairs
 from kbert.pretraining.token_store import TokenStore
+from kbert.text.numpy_packer import pack, padded, truncated_lengths
 
 
 class PretrainingBatches:
@@ -114,22 +115,25 @@ class PretrainingBatches:
         a_start, a_stop, b_start, b_stop = truncate_pairs(
             a_start, a_stop, b_start, b_stop, budget, rng
         )
-        token_ids, segment_ids, maskable = self._pack(a_start, a_stop, b_start, b_stop)
-        padding_mask = (token_ids >= 0).astype("int32")
-        token_ids = np.where(token_ids >= 0, token_ids, self.vocabulary.pad_id)
+        segments = [(a_start, a_stop), (b_start, b_stop)]
+        vocabulary = self.vocabulary
+        packed = pack(self.store.tokens, segments, vocabulary.cls_id, vocabulary.sep_id)
+        keep = np.arange(self.sequence_length) < np.diff(packed.starts)[:, None]
+        token_ids = padded(keep, packed.token_ids, vocabulary.pad_id)
+        maskable = padded(keep, ~packed.is_special, False)
         token_ids, positions, labels, is_used = mask_tokens(
             token_ids,
             maskable,
             rng,
             self.max_predictions,
-            self.vocabulary.mask_id,
+            vocabulary.mask_id,
             self._random_ids,
         )
         weights = is_used * np.float32(is_used.size / max(is_used.sum(), 1))
         x = {
             "token_ids": token_ids,
-            "segment_ids": segment_ids,
-            "padding_mask": padding_mask,
+            "segment_ids": padded(keep, packed.segment_ids, 0),
+            "padding_mask": keep.astype("int32"),
             "mask_positions": positions,
         }
         y = {"masked_lm": labels, "next_sentence": is_random.astype("int32")}
@@ -138,29 +142,6 @@ class PretrainingBatches:
             "next_sentence": np.ones(len(is_random), "float32"),
         }
         return x, y, sample_weight
-
-    def _pack(self, a_start, a_stop, b_start, b_stop):
-        """[CLS] A [SEP] B [SEP], -1 for padding; see `kbert.features` for an example.
-
-        Returns: token_ids int32 (B, L), segment_ids int32 (B, L), and bool (B, L), True
-            where a token of A or B stands.
-        """
-        place = np.arange(self.sequence_length)
-        a_start, a_stop, b_start, b_stop = (
-            column[:, None] for column in (a_start, a_stop, b_start, b_stop)
-        )
-        b_place = a_stop - a_start + 2  # where B begins
-        end = b_place + b_stop - b_start  # where the last [SEP] stands
-        in_a = (place >= 1) & (place < b_place - 1)
-        in_b = (place >= b_place) & (place < end)
-        source = np.where(in_a, a_start + place - 1, b_start + place - b_place)
-        maskable = in_a | in_b
-        token_ids = np.full(maskable.shape, -1, "int32")
-        token_ids[maskable] = self.store.tokens[source[maskable]]
-        token_ids[:, 0] = self.vocabulary.cls_id
-        token_ids[(place == b_place - 1) | (place == end)] = self.vocabulary.sep_id
-        segment_ids = ((place >= b_place) & (place <= end)).astype("int32")
-        return token_ids, segment_ids, maskable
 
 
 def truncate_pairs(a_start, a_stop, b_start, b_stop, budget, rng):
@@ -178,8 +159,7 @@ def truncate_pairs(a_start, a_stop, b_start, b_stop, budget, rng):
         (array([2]), array([5]), array([10]), array([12]))
     """
     a, b = a_stop - a_start, b_stop - b_start
-    a_kept = np.minimum(a, np.maximum(budget - b, budget - budget // 2))
-    b_kept = np.minimum(b, budget - a_kept)
+    a_kept, b_kept = truncated_lengths(a, b, budget)
     a_front = rng.binomial(a - a_kept, 0.5)
     b_front = rng.binomial(b - b_kept, 0.5)
     a_start, b_start = a_start + a_front, b_start + b_front

@@ -1,5 +1,7 @@
 """Token ids of one or two segments to the dense inputs of a BERT."""
 
+from typing import NamedTuple
+
 import keras
 import tensorflow as tf
 
@@ -51,37 +53,17 @@ class MultiSegmentPacker(keras.layers.Layer):
             `padding_mask`, 1 for every token and 0 for padding.
         """
         segments = self._checked(segments)
-        length = self.sequence_length
-        budget = length - 1 - len(segments)  # tokens beside [CLS] and the [SEP]s
-        lengths = [tf.cast(s.row_lengths(), tf.int32)[:, None] for s in segments]
-        first, second = truncated_lengths(*lengths, *[0] * (2 - len(lengths)), budget)
-        first_end = 1 + first  # (B, 1): where A's [SEP] stands
-        second_end = first_end + 1 + second if len(segments) == 2 else first_end
-
-        # One gather fills the batch: the values of A, those of B, [CLS], [SEP], [PAD].
-        special = tf.constant([self.cls_id, self.sep_id, self.pad_id])
-        values = [tf.cast(s.flat_values, tf.int32) for s in segments]
-        cls_index = tf.add_n([tf.size(v) for v in values])
-        starts = [tf.cast(s.row_starts(), tf.int32)[:, None] for s in segments]
-        position = tf.range(length)[None, :]  # (1, L)
-        index = starts[0] + position - 1  # (B, L)
-        if len(segments) == 2:
-            second_index = tf.size(values[0]) + starts[1] + position - first_end - 1
-            index = tf.where(position > first_end, second_index, index)
-        is_sep = (position == first_end) | (position == second_end)
-        index = tf.where(is_sep, cls_index + 1, index)
-        index = tf.where(position > second_end, cls_index + 2, index)
-        index = tf.where(position == 0, cls_index, index)
-
-        is_token = position <= second_end
-        is_second = (position > first_end) & is_token
-        outputs = {
-            TOKEN_IDS.name: tf.gather(tf.concat([*values, special], axis=0), index),
-            SEGMENT_IDS.name: tf.cast(is_second, tf.int32),
-            PADDING_MASK.name: tf.cast(is_token, tf.int32),
-        }
-        rows = segments[0].shape[0]
-        return {name: tf.ensure_shape(x, (rows, length)) for name, x in outputs.items()}
+        budget = self.sequence_length - 1 - len(segments)  # beside [CLS] and [SEP]s
+        lengths = [tf.cast(s.row_lengths(), tf.int32) for s in segments]
+        kept = truncated_lengths(*lengths, *[0] * (2 - len(lengths)), budget)
+        slices = [
+            Slices(s.flat_values, tf.cast(s.row_starts(), tf.int32), n)
+            for s, n in zip(segments, kept)
+        ]
+        special = self.cls_id, self.sep_id, self.pad_id
+        outputs = pack_slices(slices, *special, self.sequence_length)
+        shape = (segments[0].shape[0], self.sequence_length)
+        return {name: tf.ensure_shape(x, shape) for name, x in outputs.items()}
 
     def get_config(self):
         return {
@@ -118,6 +100,58 @@ class MultiSegmentPacker(keras.layers.Layer):
                 message="Both segments must have the same number of rows.",
             )
         return segments
+
+
+class Slices(NamedTuple):
+    """One segment of each row, as slices of one line of ids.
+
+    Attributes:
+        values: int (tokens,).
+        starts, lengths: int32 (B,): values[start:start + length].
+    """
+
+    values: tf.Tensor
+    starts: tf.Tensor
+    lengths: tf.Tensor
+
+
+def pack_slices(segments, cls_id, sep_id, pad_id, length=None):
+    """Rows of [CLS] A [SEP] (B [SEP]), which fit, filled with [PAD].
+
+    Args:
+        segments: one or two `Slices`.
+        cls_id, sep_id, pad_id: ids of the special tokens.
+        length: L; by default that of the longest row.
+
+    Returns: dict of int32 (B, L): `token_ids`, `segment_ids`, `padding_mask`.
+    """
+    first_end = 1 + segments[0].lengths[:, None]  # (B, 1): where A's [SEP] stands
+    second_end = first_end
+    if len(segments) == 2:
+        second_end = first_end + 1 + segments[1].lengths[:, None]
+    if length is None:
+        length = tf.reduce_max(tf.concat([second_end[:, 0], [-1]], axis=0)) + 1
+
+    # One gather fills the batch: the values of A, those of B, [CLS], [SEP], [PAD].
+    special = tf.constant([cls_id, sep_id, pad_id])
+    values = [tf.cast(s.values, tf.int32) for s in segments]
+    cls_index = tf.add_n([tf.size(v) for v in values])
+    position = tf.range(length)[None, :]  # (1, L)
+    index = segments[0].starts[:, None] + position - 1  # (B, L)
+    if len(segments) == 2:
+        start = tf.size(values[0]) + segments[1].starts[:, None]
+        index = tf.where(position > first_end, start + position - first_end - 1, index)
+    is_sep = (position == first_end) | (position == second_end)
+    index = tf.where(is_sep, cls_index + 1, index)
+    index = tf.where(position > second_end, cls_index + 2, index)
+    index = tf.where(position == 0, cls_index, index)
+
+    is_token = position <= second_end
+    return {
+        TOKEN_IDS.name: tf.gather(tf.concat([*values, special], axis=0), index),
+        SEGMENT_IDS.name: tf.cast((position > first_end) & is_token, tf.int32),
+        PADDING_MASK.name: tf.cast(is_token, tf.int32),
+    }
 
 
 def truncated_lengths(first, second, budget):

@@ -6,6 +6,8 @@ holds no Python.
 
 import tensorflow as tf
 
+from kbert.text.packer import Slices, pack_slices
+
 # Rows of the model computed at once: a long text takes many, and memory stays bounded.
 ROWS_AT_ONCE = 64
 
@@ -56,35 +58,18 @@ def packed_windows(ids, rows, starts, limits, vocabulary, head=None):
     Returns: the model's inputs, int32 (W, L) each, and int32 (W,), where in its row the
         window begins.
     """
-    cls_id, sep_id = vocabulary.cls_id, vocabulary.sep_id
-    num_rows = tf.size(rows)
     first = tf.cast(tf.gather(ids.row_starts(), rows), tf.int32) + starts
-    window = tf.RaggedTensor.from_row_lengths(
-        tf.gather(
-            ids.flat_values, tf.ragged.range(first, first + limits - starts).values
-        ),
-        tf.cast(limits - starts, ids.row_splits.dtype),
-        validate=False,
-    )
-    cls, sep = (
-        tf.fill([num_rows, 1], tf.constant(i, ids.dtype)) for i in (cls_id, sep_id)
-    )
-    front = [cls] if head is None else [cls, tf.gather(head, rows), sep]
-    row = tf.concat([*front, window, sep], axis=1)
+    segments = [Slices(ids.flat_values, first, limits - starts)]
     begin = tf.ones_like(rows)
     if head is not None:
-        begin += tf.cast(tf.gather(head.row_lengths(), rows), tf.int32) + 1
-    token_ids = row.to_tensor(vocabulary.pad_id)  # (W, L)
-    place = tf.range(tf.shape(token_ids)[1])[None]
-    lengths = tf.cast(row.row_lengths(), tf.int32)[:, None]
-    is_token = place < lengths
-    is_second = is_token & (place >= begin[:, None]) & (head is not None)
-    inputs = {
-        "token_ids": tf.cast(token_ids, tf.int32),
-        "segment_ids": tf.cast(is_second, tf.int32),
-        "padding_mask": tf.cast(is_token, tf.int32),
-    }
-    return inputs, begin
+        head_starts, head_lengths = (
+            tf.cast(tf.gather(x, rows), tf.int32)
+            for x in (head.row_starts(), head.row_lengths())
+        )
+        segments.insert(0, Slices(head.flat_values, head_starts, head_lengths))
+        begin += head_lengths + 1
+    special = vocabulary.cls_id, vocabulary.sep_id, vocabulary.pad_id
+    return pack_slices(segments, *special), begin
 
 
 def in_turns(function, inputs, output_specs, rows_at_once=ROWS_AT_ONCE):

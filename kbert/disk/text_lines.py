@@ -1,7 +1,10 @@
 """Text files, line by line; bytes that do not decode are refused by file and line."""
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+_HALVES = re.compile("[\ud800-\udfff]")
 
 
 def text_files(paths: str | Path | Iterable) -> list[Path]:
@@ -36,14 +39,13 @@ def text_files(paths: str | Path | Iterable) -> list[Path]:
 def whole_characters(text: str) -> str:
     """Halves of surrogate pairs become U+FFFD: no UTF-8 has them, but JSON may.
 
-    >>> whole_characters("a\\ud83d b")  # the length stays
+    >>> whole_characters("a\\ud83d b")  # every place in the text stays
     'a\ufffd b'
     """
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        halves = text.encode("utf-16", "surrogatepass")
-        return halves.decode("utf-16", "replace")
+        return _HALVES.sub("\ufffd", text)
     return text
 
 

@@ -5,6 +5,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable
 
+from kbert.disk.text_lines import whole_characters
+
 # Distinct strings between spaces held before they are cut into words; about 150 MB.
 MAX_CHUNKS = 1_000_000
 # Distinct words counted at a time; about 300 MB, and 2 GB while pieces are learned from
@@ -32,8 +34,10 @@ def spaced(text: str) -> list[str]:
     """What stands between spaces, tabs and line ends; may hold empty strings.
 
     Splits nothing that kbert's tokenizers would leave together, as `str.split` does at
-    U+000B; the rarer spaces (U+00A0, U+3000) are left for them to find.
+    U+000B; the rarer spaces (U+00A0, U+3000) are left for them to find. Halves of
+    surrogate pairs become U+FFFD, as there.
     """
+    text = whole_characters(text)
     for space in "\n\t\r":
         text = text.replace(space, " ")
     return text.split(" ")

@@ -87,3 +87,9 @@ def test_memory_is_bounded_and_the_error_too(monkeypatch):
 def test_not_strings():
     with pytest.raises(TypeError, match="Expected texts as str; got bytes"):
         count_words([b"a"], split)
+
+
+def test_halves_of_surrogate_pairs():
+    counts = count_words(["a\ud83d b"], split)
+    assert counts.words == count_words(["a\ufffd b"], split).words
+    assert "\ud83d" not in counts.characters

@@ -11,11 +11,7 @@ from kbert.checkpoints.load_and_save import (
     save,
 )
 from kbert.disk.whole_directories import refuse_existing, write_directory
-from kbert.text.tokenizer_files import (
-    load_reference_tokenizer,
-    load_tokenizer,
-    tokenizer_arguments,
-)
+from kbert.text.tokenizer_files import load_light_tokenizer
 
 TARGETS = ("huggingface", "google-tf1", "kerashub", "keras")
 # Fields of config.json that are written from the model itself, or untrue afterwards.
@@ -63,11 +59,9 @@ def _tokenizer(path):
     """The tokenizer beside a checkpoint, or None."""
     directory = path if path.is_dir() else path.parent
     try:
-        arguments = tokenizer_arguments(directory)
+        return load_light_tokenizer(directory)
     except FileNotFoundError:
         return None
-    load = load_tokenizer if "model" in arguments else load_reference_tokenizer
-    return load(directory)
 
 
 def _config(path):
@@ -93,7 +87,7 @@ def _write_google(model, output, tokenizer, overwrite):
     for warning in caught:
         if warning.category is UserWarning:
             print(f"note: {warning.message}")
-    if tokenizer is not None and hasattr(tokenizer, "lowercase"):
+    if tokenizer is not None and not tokenizer.is_sentencepiece:
         print(
             "note: Google's format does not say how text is normalised; its scripts "
             f"want --do_lower_case={tokenizer.lowercase}."

@@ -4,8 +4,7 @@ import sys
 import unicodedata
 from collections.abc import Iterator
 
-from kbert.text.reference_tokenizer import ReferenceTokenizer
-from kbert.text.tokenizer_files import load_tokenizer, tokenizer_arguments
+from kbert.text.tokenizer_files import load_light_tokenizer
 
 
 def tokenize(
@@ -31,22 +30,16 @@ def tokenize(
 
     Returns: for each text, its pieces and their ids, or its table.
     """
-    arguments = tokenizer_arguments(vocabulary)
-    arguments["special_tokens_in_text"] = special_tokens_in_text
+    overrides = {"special_tokens_in_text": special_tokens_in_text}
     if lowercase:
-        arguments["lowercase"] = True
+        overrides["lowercase"] = True
     if compatibility:
-        arguments["compatibility"] = compatibility
-    if "model" in arguments:
-        tokenizer = load_tokenizer(vocabulary, **arguments)
+        overrides["compatibility"] = compatibility
+    tokenizer = load_light_tokenizer(vocabulary, **overrides)  # in a blink
 
-        def locate(line):
-            parts = tokenizer.tokenize_with_offsets([line])
-            return list(zip(*(part.to_list()[0] for part in parts)))
+    def locate(line):
+        return list(zip(*(x.tolist() for x in tokenizer.slices(line).text(0))))
 
-    else:  # in a blink: without TensorFlow
-        tokenizer = ReferenceTokenizer(**arguments)
-        locate = tokenizer.tokenize_with_offsets
     tokens = tokenizer.vocabulary.tokens
     show = _table if offsets else _pieces_and_ids
     lines = text or (line.rstrip("\r\n") for line in sys.stdin)

@@ -22,13 +22,11 @@ from kbert.diagnosis import (
 from kbert.diagnosis.case import POSITIONS, Case, Finding
 from kbert.disk.text_lines import utf8_lines
 from kbert.text.foreign_settings import google_settings
-from kbert.text.reference_tokenizer import ReferenceTokenizer
 from kbert.text.tokenizer_files import (
     TOKENIZER_CONFIG,
-    load_tokenizer,
+    load_light_tokenizer,
     load_vocabulary,
     model_path,
-    tokenizer_arguments,
     vocabulary_file,
 )
 
@@ -269,10 +267,7 @@ def _figures(directory, case, text):
     texts = [line for line in utf8_lines(text) if line]
     if not texts:
         raise ValueError(f"Expected texts in {text}, one a line; it is empty.")
-    if case.is_sentencepiece:
-        tokenizer = load_tokenizer(directory)
-    else:
-        tokenizer = ReferenceTokenizer(**tokenizer_arguments(directory))
+    tokenizer = load_light_tokenizer(directory)
     longest = (case.config or {}).get("max_position_embeddings", 512)
     if case.tensors is not None and POSITIONS in case.tensors:
         longest = len(case.tensors[POSITIONS])

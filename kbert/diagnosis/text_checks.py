@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Sequence
 
 from kbert.diagnosis.case import Case, Finding, quoted
-from kbert.text.reference_tokenizer import ReferenceTokenizer
 from kbert.text.vocabulary_report import vocabulary_report
 
 _JAMO = re.compile("[\u1100-\u11ff]")
@@ -23,26 +22,25 @@ def text_figures(tokenizer, texts: Sequence[str], longest: int) -> dict:
     """Counts tokens; a text's length has its [CLS] and [SEP] with it.
 
     Args:
-        tokenizer: a `ReferenceTokenizer` or a `SentencePieceTokenizer`.
+        tokenizer: of any class.
         texts: with one word or more between them.
         longest: tokens that the model reads.
 
     Returns: a dict that JSON can hold.
         num_texts, num_words: counts; a word is what stands between white space.
         unknown_piece_rate: [UNK] per token, 0 to 1.
-        unknown_words: the most frequent that give one (of a `ReferenceTokenizer`).
+        unknown_words: the most frequent that give one (of WordPiece).
         pieces_per_word: mean.
         longest: as given.
         cut_share: share of the texts that are longer, 0 to 1.
         longest_text: in tokens.
         decomposed_texts: how many have conjoining jamo in them, as NFD makes them.
     """
-    if isinstance(tokenizer, ReferenceTokenizer):
+    ids = tokenizer.ids(texts)
+    if not tokenizer.is_sentencepiece:
         report = vocabulary_report(tokenizer, texts)
-        ids = tokenizer(texts)
         unknown_words = [entry["word"] for entry in report["unknown_words"]]
     else:
-        ids = tokenizer(texts).to_list()
         tokens = [id for row in ids for id in row]
         num_words = sum(len(text.split()) for text in texts)
         unknown = tokens.count(tokenizer.vocabulary.unknown_id)

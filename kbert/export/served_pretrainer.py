@@ -4,14 +4,10 @@ import tensorflow as tf
 
 from kbert.export.graph.text_stage import TextStage, computed
 from kbert.signatures import FILL_MASK, NEXT_SENTENCE
-from kbert.text.sentencepiece_model import WORD_START
-from kbert.text.sentencepiece_tokenizer import SentencePieceTokenizer
 
 # Longer texts are not written out again for each mask and candidate: a short request
 # would ask for gigabytes. A row of 512 tokens has rarely half as many.
 LONGEST_FILLED = 8192  # bytes
-_SPACE_BEFORE = r"[\s\p{Z}\x{85}\x{1c}-\x{1f}]+$"  # what str.rstrip takes
-_SPACE_AFTER = r"^[\s\p{Z}\x{85}\x{1c}-\x{1f}]+"
 
 
 class ServedPretrainer(tf.Module):
@@ -35,11 +31,10 @@ class ServedPretrainer(tf.Module):
         super().__init__(name="served_pretrainer")
         self.apply_model = apply_model
         self.vocabulary = tokenizer.vocabulary
-        self.is_wordpiece = not isinstance(tokenizer, SentencePieceTokenizer)
+        self.put = tokenizer.filled_in_graph
         # Special tokens in a text are text; here the mask is what was asked for.
         mask = self.vocabulary.mask_token
-        config = tokenizer.get_config() | {"special_tokens_in_text": [mask]}
-        with_mask = type(tokenizer).from_config(config)
+        with_mask = tokenizer.with_special_tokens_in_text([mask])
         self.masked_texts = TextStage(with_mask, sequence_length)
         self.pairs = TextStage(tokenizer, sequence_length)
         self.tokens = tf.constant(self.vocabulary.tokens)  # (V,)
@@ -93,7 +88,7 @@ class ServedPretrainer(tf.Module):
         return outputs | {"num_masks": num_masks, "truncated": truncated}
 
     def _filled(self, text, tokens):
-        """Each token (B, M, K) in its place of the text, as `with_token` puts it."""
+        """The text with each token (B, M, K) in its place: see `Tokenizer.filled`."""
         mask = self.vocabulary.mask_token
         text = tf.where(tf.strings.length(text) > LONGEST_FILLED, "", text)
         parts = tf.strings.split(text, mask)  # (B, None)
@@ -108,16 +103,8 @@ class ServedPretrainer(tf.Module):
         before = tf.strings.substr(text, tf.zeros_like(ends), ends)[:, :, None]
         after_start = tf.minimum(ends + size, total)
         after = tf.strings.substr(text, after_start, total - after_start)[:, :, None]
-        bare = tf.strings.regex_replace(before, _SPACE_BEFORE, "")
-        if self.is_wordpiece:
-            is_inner = tf.strings.regex_full_match(tokens, "##(?s:.*)")
-            inner = bare + tf.strings.regex_replace(tokens, "^##", "")
-            shown = tf.where(is_inner, inner, before + tokens)
-        else:
-            shown = bare + tf.strings.regex_replace(tokens, WORD_START, " ")
-            first = tf.strings.regex_replace(shown, _SPACE_AFTER, "")
-            shown = tf.where(bare == "", first, shown)
-        return tf.where(total[:, :, None] > 0, shown + after, "")
+        filled = self.put(before, tokens, after)
+        return tf.where(total[:, :, None] > 0, filled, "")
 
     def next_sentence(self, text, text_b):
         """Strings (B,) and (B,) -> the outputs of `NEXT_SENTENCE`."""

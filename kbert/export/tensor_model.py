@@ -111,7 +111,7 @@ def export_tensors(
         config.setdefault("pad_token_id", tokenizer.vocabulary.pad_id)
         write_config(servable.model, aside, config)
         write_tokenizer(tokenizer, aside, length)
-        if not hasattr(tokenizer, "model"):  # of SentencePiece
+        if not tokenizer.is_sentencepiece:
             write_tokenizers_file(tokenizer, aside, length)
         signature = tensor_model.signature
         card = model_card(servable, {signature.name: signature})

@@ -9,9 +9,7 @@ import numpy as np
 from kbert.models.backbone import backbone_of
 from kbert.models.hidden_states import hidden_states_model
 from kbert.tasks.rows.packed_rows import PackedRows
-from kbert.text.packer import truncated_lengths
-from kbert.text.preprocessor import BertPreprocessor
-from kbert.text.reference_tokenizer import ReferenceTokenizer
+from kbert.text.numpy_packer import pack, truncated_lengths
 
 
 def extract_features(
@@ -64,9 +62,8 @@ def extract_features(
         raise ValueError(f"batch_size must be at least 1; got {batch_size}.")
     backbone = backbone_of(model)
     length = backbone.max_sequence_length
-    if isinstance(tokenizer, BertPreprocessor):
+    if tokenizer.sequence_length is not None:
         length = min(length, tokenizer.sequence_length)
-        tokenizer = tokenizer.tokenizer
     states = hidden_states_model(backbone, layers, attention)
     return _features(states, tokenizer, texts, length, batch_size)
 
@@ -75,16 +72,10 @@ def _features(states, tokenizer, texts, length, batch_size):
     texts = iter(texts)
     while batch := [_as_pair(t) for t in itertools.islice(texts, batch_size)]:
         packed = _packed(tokenizer, batch, length)
-        rows = PackedRows(
-            np.concatenate([row["token_ids"] for row in packed]),
-            np.concatenate([row["segment_ids"] for row in packed]),
-            np.cumsum([0, *(len(row["tokens"]) for row in packed)]),
-            tokenizer.vocabulary.pad_id,
-            length,
-        )
+        rows = PackedRows.of(packed[0], tokenizer.vocabulary, length)
         outputs = states.predict_on_batch(rows.batch(np.arange(len(rows))))
-        for i, row in enumerate(packed):
-            n = len(row["tokens"])
+        for i, n in enumerate(rows.lengths):
+            row = _row(packed, i, tokenizer.vocabulary)
             row["hidden_states"] = _in_float32(
                 [x[i, :n] for x in outputs["hidden_states"]]
             )
@@ -110,36 +101,33 @@ def _as_pair(text):
 
 
 def _packed(tokenizer, pairs, length):
-    """[CLS] A [SEP] (B [SEP]) for each pair, cut as `MultiSegmentPacker` cuts."""
+    """[CLS] A [SEP] (B [SEP]) for each pair, cut as `MultiSegmentPacker` cuts.
+
+    Returns: `PackedIds`; starts and limits in characters, int32 (N,) each, 0 where a
+        token is special.
+    """
+    first, second = zip(*pairs)
+    is_pair = np.array([b is not None for b in second])
+    slices = tokenizer.slices([*first, *(b or "" for b in second)])
+    begins = slices.splits[:-1].reshape(2, -1)
+    lengths = np.diff(slices.splits).reshape(2, -1)
+    kept = truncated_lengths(*lengths, length - 2 - is_pair)
+    limits = begins[0] + kept[0], np.where(is_pair, begins[1] + kept[1], -1)
+    segments = list(zip(begins, limits))
     vocabulary = tokenizer.vocabulary
-    first = _located(tokenizer, [a for a, _ in pairs])
-    second = _located(tokenizer, ["" if b is None else b for _, b in pairs])
-    cls, sep = (vocabulary.cls_id, 0, 0), (vocabulary.sep_id, 0, 0)
-    rows = []
-    for (_, text_b), a, b in zip(pairs, first, second):
-        budget = length - (2 if text_b is None else 3)
-        kept_a, kept_b = map(int, truncated_lengths(len(a), len(b), budget))
-        parts = [[cls, *a[:kept_a], sep]]
-        if text_b is not None:
-            parts.append([*b[:kept_b], sep])
-        located = np.array([token for part in parts for token in part], "int32")
-        rows.append(
-            {
-                "tokens": [vocabulary.id_to_token(int(id)) for id in located[:, 0]],
-                "token_ids": located[:, 0],
-                "segment_ids": np.repeat(
-                    np.arange(len(parts), dtype="int32"), [len(part) for part in parts]
-                ),
-                "starts": located[:, 1],
-                "limits": located[:, 2],
-            }
-        )
-    return rows
+    packed = pack(slices.ids, segments, vocabulary.cls_id, vocabulary.sep_id)
+    places = (slices.starts, slices.limits)
+    return packed, *(pack(column, segments, 0, 0).token_ids for column in places)
 
 
-def _located(tokenizer, texts):
-    """(id, start, limit) of each token of each text."""
-    if isinstance(tokenizer, ReferenceTokenizer):
-        return [tokenizer.tokenize_with_offsets(text) for text in texts]
-    parts = [part.to_list() for part in tokenizer.tokenize_with_offsets(texts)]
-    return [list(zip(*row)) for row in zip(*parts)]
+def _row(packed, i, vocabulary):
+    """What is known of text i before the model is asked."""
+    ids, starts, limits = packed
+    part = slice(ids.starts[i], ids.starts[i + 1])
+    return {
+        "tokens": [vocabulary.id_to_token(int(id)) for id in ids.token_ids[part]],
+        "token_ids": ids.token_ids[part],
+        "segment_ids": ids.segment_ids[part],
+        "starts": starts[part],
+        "limits": limits[part],
+    }

@@ -3,12 +3,12 @@
 import keras
 import numpy as np
 
-from kbert.text.sentencepiece_model import WORD_START
-from kbert.text.sentencepiece_tokenizer import SentencePieceTokenizer
+from kbert.disk.text_lines import whole_characters
+from kbert.text.numpy_packer import pack
 
 
-def packed_with_masks(text: str, tokenizer) -> list[int]:
-    """[CLS] text [SEP], where each "[MASK]" in the text is the mask token.
+def packed_with_masks(text: str, tokenizer) -> np.ndarray:
+    """[CLS] text [SEP], where each "[MASK]" in the text is the mask token, int32 (L,).
 
     Elsewhere in kbert special tokens typed into a text are plain text; here the mask,
     as the vocabulary spells it, is what was asked for.
@@ -22,23 +22,10 @@ def packed_with_masks(text: str, tokenizer) -> list[int]:
     mask = vocabulary.mask_token
     if mask not in text:
         raise ValueError(f"Expected a text with {mask} in it; got {text!r}.")
-    config = tokenizer.get_config() | {"special_tokens_in_text": [mask]}
-    (ids,) = type(tokenizer).from_config(config)([text]).to_list()
-    return [vocabulary.cls_id, *ids, vocabulary.sep_id]
-
-
-def with_token(before: str, token: str, after: str, tokenizer) -> str:
-    """The text with a token in place of the mask between `before` and `after`.
-
-    WordPiece      "영화 ", "좋", "다" -> "영화 좋다";   "영화 ", "##가", "" -> "영화가"
-    SentencePiece  "영화 ", "▁좋", "다" -> "영화 좋다";  "영화 ", "가", "" -> "영화가"
-    """
-    if isinstance(tokenizer, SentencePieceTokenizer):
-        shown = before.rstrip() + token.replace(WORD_START, " ")
-        return (shown if before.strip() else shown.lstrip()) + after
-    if token.startswith("##"):
-        return before.rstrip() + token[2:] + after
-    return before + token + after
+    (ids,) = tokenizer.with_special_tokens_in_text([mask]).ids(text)
+    segment = np.array([0]), np.array([len(ids)])
+    ids = np.array(ids, "int32")
+    return pack(ids, [segment], vocabulary.cls_id, vocabulary.sep_id).token_ids
 
 
 def fill_masks(model, tokenizer, text: str, top_k: int = 5) -> list[list[dict]]:
@@ -46,7 +33,7 @@ def fill_masks(model, tokenizer, text: str, top_k: int = 5) -> list[list[dict]]:
 
     Args:
         model: a `BertPretrainer`.
-        tokenizer: a `BertTokenizer` or `SentencePieceTokenizer`.
+        tokenizer: its tokenizer, of any class.
         text: with one [MASK] or more.
         top_k: candidates per mask.
 
@@ -56,7 +43,8 @@ def fill_masks(model, tokenizer, text: str, top_k: int = 5) -> list[list[dict]]:
     Raises:
         ValueError: no [MASK], or more tokens than the model has positions.
     """
-    ids = np.array([packed_with_masks(text, tokenizer)], "int32")
+    text = whole_characters(text)
+    ids = packed_with_masks(text, tokenizer)[None]  # (1, L)
     longest = model.backbone.max_sequence_length
     if ids.shape[1] > longest:
         raise ValueError(
@@ -86,7 +74,7 @@ def fill_masks(model, tokenizer, text: str, top_k: int = 5) -> list[list[dict]]:
                 {
                     "token": token,
                     "score": float(row[token_id]),
-                    "filled": with_token(before, token, after, tokenizer),
+                    "filled": tokenizer.filled(before, token, after),
                 }
             )
         results.append(candidates)

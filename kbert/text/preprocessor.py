@@ -2,10 +2,12 @@
 
 import keras
 
+# Keras finds in a file only what is imported: both tokenizers come with this layer.
+import kbert.text.sentencepiece_tokenizer
+import kbert.text.tokenizer  # noqa: F401
 from kbert.features import BACKBONE_INPUTS
 from kbert.text.packer import MultiSegmentPacker
-from kbert.text.sentencepiece_tokenizer import SentencePieceTokenizer
-from kbert.text.tokenizer import BertTokenizer
+from kbert.text.tokenizer_protocol import Tokenizer
 
 
 @keras.saving.register_keras_serializable(package="kbert")
@@ -37,16 +39,9 @@ class BertPreprocessor(keras.layers.Layer):
 
     def __init__(self, tokenizer, sequence_length=128, **kwargs):
         super().__init__(**kwargs)
-        if isinstance(tokenizer, dict):
-            tokenizer = keras.saving.deserialize_keras_object(tokenizer)
-        if not isinstance(tokenizer, BertTokenizer | SentencePieceTokenizer):
-            raise ValueError(
-                "tokenizer must be a BertTokenizer or a SentencePieceTokenizer; got "
-                f"{tokenizer!r}."
-            )
-        self.tokenizer = tokenizer
+        self.tokenizer = tokenizer = _in_graph(tokenizer)
         self.sequence_length = sequence_length
-        vocabulary = tokenizer.vocabulary
+        self.vocabulary = vocabulary = tokenizer.vocabulary
         self.packer = MultiSegmentPacker(
             sequence_length,
             cls_id=vocabulary.cls_id,
@@ -71,12 +66,28 @@ class BertPreprocessor(keras.layers.Layer):
             for feature in BACKBONE_INPUTS
         }
 
+    def slices(self, texts):
+        """`TokenSlices` of the texts, not cut and without special tokens."""
+        return self.tokenizer.slices(texts)
+
     def get_config(self):
         return {
             **super().get_config(),
             "tokenizer": keras.saving.serialize_keras_object(self.tokenizer),
             "sequence_length": self.sequence_length,
         }
+
+
+def _in_graph(value):
+    """A tokenizer that is a Keras layer, or what Keras made of one."""
+    if isinstance(value, dict):
+        value = keras.saving.deserialize_keras_object(value)
+    if not (isinstance(value, Tokenizer) and value.in_graph):
+        raise ValueError(
+            "tokenizer must be a BertTokenizer or a SentencePieceTokenizer; got "
+            f"{value!r}."
+        )
+    return value
 
 
 def _segments(texts) -> tuple:

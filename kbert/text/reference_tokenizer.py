@@ -9,8 +9,10 @@ graph.
 import re
 from collections.abc import Iterable
 
+from kbert.disk.text_lines import whole_characters
 from kbert.text.characters import character_rules
-from kbert.text.vocabulary import as_vocabulary
+from kbert.text.tokenizer_protocol import as_rows, as_texts
+from kbert.text.vocabulary import SPECIAL_TOKENS, as_vocabulary
 
 # Words kept with their ids; about 20 MB when full.
 MAX_CACHED_WORDS = 100_000
@@ -54,6 +56,9 @@ class ReferenceTokenizer:
             __call__(["Embedding!", "xx"]) -> [[5, 6, 7, 8], [1]]
             detokenize([2, 5, 6, 7, 8, 3]) -> "embedding !"
 
+    These speak of one text, or of a list of them where they are given one; the methods
+    that all tokenizers share, of batches (`kbert.text.tokenizer_protocol`).
+
     Args:
         vocabulary: a `Vocabulary`, the path of a `vocab.txt`, or a list of tokens.
         lowercase: lower-case every word.
@@ -72,6 +77,10 @@ class ReferenceTokenizer:
         ValueError: `max_characters_per_word` below 1, an unknown `compatibility`, or a
             vocabulary that is not one.
     """
+
+    is_sentencepiece = False
+    in_graph = False
+    sequence_length = None
 
     def __init__(
         self,
@@ -110,13 +119,18 @@ class ReferenceTokenizer:
                 f"texts must be a list of strings; got the string {texts[:20]!r}. "
                 "Put it in a list."
             )
-        return [self._ids(text) for text in texts]
+        return [self._ids(text) for text in as_texts(texts)]
 
-    def tokenize(self, text: str) -> list[str]:
-        """The pieces of one text: "Embedding!" -> ["em", "##bed", "##ding", "!"]."""
-        return [self.vocabulary.tokens[id] for id in self._ids(text)]
+    def tokenize(self, text: str | list[str]) -> list:
+        """The pieces of one text: "Embedding!" -> ["em", "##bed", "##ding", "!"].
 
-    def tokenize_with_offsets(self, text: str) -> list[tuple[int, int, int]]:
+        Of a list of texts, a list of them.
+        """
+        if isinstance(text, str):
+            return self.pieces(text)[0]
+        return self.pieces(text)
+
+    def tokenize_with_offsets(self, text: str | list[str]) -> list:
         """The ids of one text with their places: (id, start, limit) for each token.
 
         `text[start:limit]` is what the token was made of, in characters of the text as
@@ -124,21 +138,13 @@ class ReferenceTokenizer:
         several tokens (a syllable taken apart), it belongs to the first of them, and
         the others have an empty slice behind it. Characters that leave nothing behind
         (white space, controls, stripped accents) belong to a token only inside its
-        slice.
+        slice. Of a list of texts, a list of such lists.
 
             "Embedding !" -> [(5, 0, 2), (6, 2, 5), (7, 5, 9), (8, 10, 11)]
         """
-        found, taken = [], 0
-        for begin, part, is_special in self._parts(text):
-            if is_special:
-                tokens = [(self.vocabulary.token_to_id(part), 0, len(part))]
-            else:
-                tokens = self._located_tokens(part)
-            for id, start, limit in tokens:
-                start = max(begin + start, taken)
-                taken = max(begin + limit, start)
-                found.append((id, start, taken))
-        return found
+        if isinstance(text, str):
+            return self._located(whole_characters(text))
+        return [self._located(one) for one in as_texts(text)]
 
     def detokenize(self, ids: Iterable[int]) -> str:
         """Joins pieces with spaces, glues "##", leaves special tokens out.
@@ -149,11 +155,56 @@ class ReferenceTokenizer:
         tokens = [self.vocabulary.id_to_token(id) for id in ids if id not in special]
         return " ".join(tokens).replace(" ##", "")
 
+    def ids(self, texts):
+        """The ids of each text: see `Tokenizer`."""
+        return [self._ids(text) for text in as_texts(texts)]
+
+    def pieces(self, texts):
+        """The tokens of each text: see `Tokenizer`."""
+        tokens = self.vocabulary.tokens
+        return [[tokens[id] for id in row] for row in self.ids(texts)]
+
+    def slices(self, texts):
+        """`TokenSlices` of the texts: see `Tokenizer`."""
+        import numpy as np
+
+        from kbert.text.token_slices import joined_slices
+
+        rows = [self._located(text) for text in as_texts(texts)]
+        located = np.array([token for row in rows for token in row], "int32")
+        columns = tuple(located.reshape(-1, 3).T)
+        return joined_slices([columns], [[len(row) for row in rows]])
+
+    def texts(self, ids):
+        """The text of each row of ids: see `Tokenizer`."""
+        return [self.detokenize(row) for row in as_rows(ids)]
+
+    def filled(self, before, token, after):
+        """ "영화 ", "좋", "다" -> "영화 좋다"; "영화 ", "##가", "" -> "영화가"."""
+        return filled_word_piece(before, token, after)
+
+    def with_special_tokens_in_text(self, which):
+        """The same tokenizer but for `special_tokens_in_text`."""
+        return self.from_config(self.get_config() | {"special_tokens_in_text": which})
+
+    def as_reference(self):
+        """Itself."""
+        return self
+
+    def get_config(self) -> dict:
+        """The constructor's arguments, as `BertTokenizer` has them."""
+        return word_piece_config(self)
+
+    @classmethod
+    def from_config(cls, config: dict):
+        """The tokenizer that gave the config."""
+        return cls(**config)
+
     def words(self, text: str) -> list[str]:
         """The text before WordPiece: "Don't  stop" -> ["don", "'", "t", "stop"]."""
         return [
             part
-            for word in text.translate(self._table).split()
+            for word in whole_characters(text).translate(self._table).split()
             for part in self._split_word(word)
         ]
 
@@ -183,6 +234,19 @@ class ReferenceTokenizer:
                         self._cache[word] = found
                 ids += found
         return ids
+
+    def _located(self, text):
+        found, taken = [], 0
+        for begin, part, is_special in self._parts(text):
+            if is_special:
+                tokens = [(self.vocabulary.token_to_id(part), 0, len(part))]
+            else:
+                tokens = self._located_tokens(part)
+            for id, start, limit in tokens:
+                start = max(begin + start, taken)
+                taken = max(begin + limit, start)
+                found.append((id, start, taken))
+        return found
 
     def _split_word(self, word):
         rules = self._rules
@@ -281,3 +345,33 @@ def longest_word(max_characters_per_word: int | None, compatibility: str) -> int
             f"{max_characters_per_word}."
         )
     return max_characters_per_word
+
+
+def word_piece_config(tokenizer) -> dict:
+    """The arguments that the tokenizers of WordPiece share; what JSON can hold.
+
+    The vocabulary is its tokens, or a dict of `Vocabulary`'s arguments where special
+    tokens are spelled otherwise than Google's.
+    """
+    vocabulary = tokenizer.vocabulary.arguments()
+    if tokenizer.vocabulary.special_tokens == tuple(SPECIAL_TOKENS.values()):
+        vocabulary = vocabulary["tokens"]
+    names = (
+        "lowercase",
+        "strip_accents",
+        "split_on_cjk",
+        "max_characters_per_word",
+        "compatibility",
+        "special_tokens_in_text",
+    )
+    return {"vocabulary": vocabulary} | {n: getattr(tokenizer, n) for n in names}
+
+
+def filled_word_piece(before: str, token: str, after: str) -> str:
+    """A text with a token in place of a mask; what continues a word joins it.
+
+    "영화 ", "좋", "다" -> "영화 좋다"; "영화 ", "##가", "" -> "영화가"
+    """
+    if token.startswith("##"):
+        return before.rstrip() + token[2:] + after
+    return before + token + after

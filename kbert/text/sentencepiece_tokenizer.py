@@ -4,6 +4,14 @@ import keras
 import tensorflow as tf
 import tensorflow_text as tf_text
 
+from kbert.text.graph_strings import (
+    as_strings,
+    ids_of,
+    slices_of,
+    stripped_left,
+    stripped_right,
+    texts_of,
+)
 from kbert.text.normalizer import as_utf8
 from kbert.text.sentencepiece_model import (
     UNKNOWN,
@@ -12,7 +20,6 @@ from kbert.text.sentencepiece_model import (
     read_model,
     vocabulary_of,
 )
-from kbert.text.tokenizer import as_strings
 from kbert.text.vocabulary import SPECIAL_TOKENS
 
 UNITS = ("characters", "bytes")
@@ -25,11 +32,12 @@ _LEADING_SPACE = r"^[\s\p{Z}\p{Cc}\p{Cf}\x{2581}\x{fffd}]+"
 class SentencePieceTokenizer(keras.layers.Layer):
     """Strings (B,) to ragged SentencePiece ids int32 (B, None), inside the graph.
 
-    For KoBERT and its kin: the interface of `kbert.BertTokenizer`, the pieces of
-    google/sentencepiece. Text is normalised as the model says. It leaves the reference
-    in this: special tokens typed into a text are text, also those that the model lists
-    as user-defined; and of segmentations equally likely, as "." "..." and "..." ".", it
-    takes the one that the library took up to version 0.2.1. No [CLS] or [SEP] is added:
+    For KoBERT and its kin: the interface of `kbert.BertTokenizer`, also in Python
+    (`kbert.text.tokenizer_protocol`), the pieces of google/sentencepiece. Text is
+    normalised as the model says. It leaves the reference in this: special tokens typed
+    into a text are text, also those that the model lists as user-defined; and of
+    segmentations equally likely, as "." "..." and "..." ".", it takes the one that the
+    library took up to version 0.2.1. No [CLS] or [SEP] is added:
     that is the packer's part.
 
         pieces <unk> [PAD] [CLS] [SEP] [MASK] ▁ 가 ▁나 다
@@ -53,6 +61,10 @@ class SentencePieceTokenizer(keras.layers.Layer):
         ValueError: not a SentencePiece model, a special token missing, a vocabulary
             of another model, or strings that do not come as (B,).
     """
+
+    is_sentencepiece = True
+    in_graph = True
+    sequence_length = None
 
     def __init__(
         self,
@@ -175,6 +187,44 @@ class SentencePieceTokenizer(keras.layers.Layer):
         keep = ids.with_flat_values(keep & (numbers >= 0))
         numbers = tf.ragged.boolean_mask(ids.with_flat_values(numbers), keep)
         return self._pieces.detokenize(numbers)
+
+    def ids(self, texts):
+        """The ids of each text, as lists: see `Tokenizer`."""
+        return ids_of(self, texts)
+
+    def pieces(self, texts):
+        """The tokens of each text, as lists: see `Tokenizer`."""
+        return [list(map(self.vocabulary.id_to_token, row)) for row in self.ids(texts)]
+
+    def slices(self, texts):
+        """`TokenSlices` of the texts, in characters: see `Tokenizer`."""
+        return slices_of(self, texts)
+
+    def texts(self, ids):
+        """The text of each row of ids, as strings: see `Tokenizer`."""
+        return texts_of(self, ids)
+
+    def filled(self, before, token, after):
+        """ "영화 ", "▁좋", "다" -> "영화 좋다"; "영화 ", "가", "" -> "영화가"."""
+        shown = before.rstrip() + token.replace(WORD_START, " ")
+        return (shown if before.strip() else shown.lstrip()) + after
+
+    def filled_in_graph(self, before, tokens, after):
+        """`filled` of tensors of strings, of one shape or broadcast to it."""
+        bare = stripped_right(before)
+        shown = bare + tf.strings.regex_replace(tokens, WORD_START, " ")
+        return tf.where(bare == "", stripped_left(shown), shown) + after
+
+    def with_special_tokens_in_text(self, which):
+        """The same tokenizer but for `special_tokens_in_text`."""
+        return self.from_config(self.get_config() | {"special_tokens_in_text": which})
+
+    def as_reference(self):
+        """Refused: see `Tokenizer`."""
+        raise ValueError(
+            "Expected a ReferenceTokenizer or a BertTokenizer; got "
+            f"{type(self).__name__}."
+        )
 
     def get_config(self):
         tokens = list(self.vocabulary.tokens) if self.has_own_vocabulary else None

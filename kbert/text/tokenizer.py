@@ -5,9 +5,21 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 
 from kbert.text.fast_path import LONGEST_WORD, FastPath
+from kbert.text.graph_strings import (
+    as_strings,
+    ids_of,
+    slices_of,
+    stripped_right,
+    texts_of,
+)
 from kbert.text.normalizer import Normalizer, as_utf8
-from kbert.text.reference_tokenizer import longest_word
-from kbert.text.vocabulary import SPECIAL_TOKENS, as_vocabulary
+from kbert.text.reference_tokenizer import (
+    ReferenceTokenizer,
+    filled_word_piece,
+    longest_word,
+    word_piece_config,
+)
+from kbert.text.vocabulary import as_vocabulary
 
 
 @keras.saving.register_keras_serializable(package="kbert")
@@ -18,7 +30,9 @@ class BertTokenizer(keras.layers.Layer):
     its ids; works eagerly, in `tf.data` and in a SavedModel. What Python's
     `unicodedata` says of a character rules here too: its tables are packed into the
     graph. Bytes that are not UTF-8 are replaced by U+FFFD, which the rules then delete.
-    No [CLS] or [SEP] is added: that is the packer's part.
+    No [CLS] or [SEP] is added: that is the packer's part. A call, `tokenize`,
+    `tokenize_with_offsets` and `detokenize` take a batch and give tensors; for lists
+    and NumPy's arrays there are the methods of `kbert.text.tokenizer_protocol`.
 
         vocabulary [PAD] [UNK] [CLS] [SEP] [MASK] em ##bed ##ding !, lowercase=True
             ["Embedding!", "xx", ""] -> [[5, 6, 7, 8], [1], []]
@@ -43,6 +57,10 @@ class BertTokenizer(keras.layers.Layer):
         ValueError: `max_characters_per_word` below 1, an unknown `compatibility`, or
             strings that do not come as (B,).
     """
+
+    is_sentencepiece = False
+    in_graph = True
+    sequence_length = None
 
     def __init__(
         self,
@@ -180,20 +198,44 @@ class BertTokenizer(keras.layers.Layer):
         joined = tf.strings.reduce_join(tokens, axis=1, separator=" ")  # (B,)
         return tf.strings.regex_replace(joined, " ##", "")
 
+    def ids(self, texts):
+        """The ids of each text, as lists: see `Tokenizer`."""
+        return ids_of(self, texts)
+
+    def pieces(self, texts):
+        """The tokens of each text, as lists: see `Tokenizer`."""
+        return [list(map(self.vocabulary.id_to_token, row)) for row in self.ids(texts)]
+
+    def slices(self, texts):
+        """`TokenSlices` of the texts, in characters: see `Tokenizer`."""
+        return slices_of(self, texts)
+
+    def texts(self, ids):
+        """The text of each row of ids, as strings: see `Tokenizer`."""
+        return texts_of(self, ids)
+
+    def filled(self, before, token, after):
+        """ "영화 ", "좋", "다" -> "영화 좋다"; "영화 ", "##가", "" -> "영화가"."""
+        return filled_word_piece(before, token, after)
+
+    def filled_in_graph(self, before, tokens, after):
+        """`filled` of tensors of strings, of one shape or broadcast to it."""
+        bare = stripped_right(before)
+        is_inner = tf.strings.regex_full_match(tokens, "##(?s:.*)")
+        inner = bare + tf.strings.regex_replace(tokens, "^##", "")
+        return tf.where(is_inner, inner, before + tokens) + after
+
+    def with_special_tokens_in_text(self, which):
+        """The same tokenizer but for `special_tokens_in_text`."""
+        return self.from_config(self.get_config() | {"special_tokens_in_text": which})
+
+    def as_reference(self):
+        """The `ReferenceTokenizer` of the same vocabulary and settings."""
+        own = {"vocabulary": self.vocabulary}  # in place of its list of tokens
+        return ReferenceTokenizer(**word_piece_config(self) | own)
+
     def get_config(self):
-        vocabulary = self.vocabulary.arguments()
-        if self.vocabulary.special_tokens == tuple(SPECIAL_TOKENS.values()):
-            vocabulary = vocabulary["tokens"]
-        return {
-            **super().get_config(),
-            "vocabulary": vocabulary,
-            "lowercase": self.lowercase,
-            "strip_accents": self.strip_accents,
-            "split_on_cjk": self.split_on_cjk,
-            "max_characters_per_word": self.max_characters_per_word,
-            "compatibility": self.compatibility,
-            "special_tokens_in_text": self.special_tokens_in_text,
-        }
+        return {**super().get_config(), **word_piece_config(self)}
 
     def _shortened(self, words):
         """Words (N,), those of too many characters made too many bytes as well.
@@ -206,25 +248,6 @@ class BertTokenizer(keras.layers.Layer):
             lambda: tf.where(too_long, self._too_long, words),
             lambda: words,
         )
-
-
-def as_strings(strings):
-    """Whatever holds texts as a tensor of strings (B,).
-
-    Raises:
-        ValueError: another shape than (B,), or no strings.
-    """
-    if isinstance(strings, tf.RaggedTensor):
-        shape = tuple(strings.shape)
-    else:
-        strings = tf.convert_to_tensor(strings, dtype=tf.string)
-        shape = tuple(strings.shape) if strings.shape.rank is not None else (None,)
-    if len(shape) != 1:
-        raise ValueError(
-            "strings must have the shape (B,), one text per element; got the shape "
-            f"{shape}. Put a single text in a list, flatten the rest."
-        )
-    return strings
 
 
 def _shifted(limits):

@@ -177,6 +177,16 @@ def load_reference_tokenizer(
     return ReferenceTokenizer(**arguments)
 
 
+def load_light_tokenizer(directory_or_preset: str | Path, **overrides):
+    """The `ReferenceTokenizer` where there is one, which needs no TensorFlow.
+
+    Returns: that, or for a SentencePiece model what `load_tokenizer` gives.
+    """
+    if "model" in tokenizer_arguments(directory_or_preset):
+        return load_tokenizer(directory_or_preset, **overrides)
+    return load_reference_tokenizer(directory_or_preset, **overrides)
+
+
 def write_tokenizer(
     tokenizer, directory: Path, sequence_length: int | None = None
 ) -> None:
@@ -191,16 +201,14 @@ def write_tokenizer(
         directory: where to.
         sequence_length: the longest input of the model, where there is one already.
     """
-    vocabulary = tokenizer.vocabulary
-    is_sentencepiece = hasattr(tokenizer, "model")
-    if is_sentencepiece:
-        settings = {"tokenizer_class": "SentencePieceTokenizer"}
-        (directory / SENTENCEPIECE).write_bytes(read_model(tokenizer.model).data)
-    else:
-        settings = {"tokenizer_class": "BertTokenizer"}
-        for theirs, (ours, _) in _WORDPIECE_FIELDS.items():
-            settings[theirs] = getattr(tokenizer, ours, None)
-    if not is_sentencepiece or tokenizer.has_own_vocabulary:
+    vocabulary, config = tokenizer.vocabulary, tokenizer.get_config()
+    name = "SentencePiece" if tokenizer.is_sentencepiece else "Bert"
+    settings = {"tokenizer_class": f"{name}Tokenizer"}
+    if tokenizer.is_sentencepiece:
+        (directory / SENTENCEPIECE).write_bytes(read_model(config["model"]).data)
+    for theirs, (ours, _) in _WORDPIECE_FIELDS.items():
+        settings[theirs] = config.get(ours)
+    if config["vocabulary"] is not None:
         vocabulary.write(directory / VOCABULARY)
     for theirs, (ours, _) in _SPECIAL_FIELDS.items():
         settings[theirs] = getattr(vocabulary, ours)

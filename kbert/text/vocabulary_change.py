@@ -3,13 +3,13 @@
 `kbert.with_vocabulary` moves a model's rows along.
 """
 
-import inspect
 import re
 from collections import Counter
 from collections.abc import Iterable
 
 from kbert.text.characters import is_deleted, is_whitespace
 from kbert.text.reference_tokenizer import ReferenceTokenizer
+from kbert.text.tokenizer_protocol import as_tokenizer
 from kbert.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from kbert.text.word_counts import spaced
 
@@ -129,15 +129,7 @@ def as_reference(tokenizer) -> ReferenceTokenizer:
     Raises:
         ValueError: neither a `ReferenceTokenizer` nor a `BertTokenizer`.
     """
-    if isinstance(tokenizer, ReferenceTokenizer):
-        return tokenizer
-    names = inspect.signature(ReferenceTokenizer).parameters
-    if not all(hasattr(tokenizer, name) for name in names):
-        raise ValueError(
-            "Expected a ReferenceTokenizer or a BertTokenizer; got "
-            f"{type(tokenizer).__name__}."
-        )
-    return ReferenceTokenizer(**{name: getattr(tokenizer, name) for name in names})
+    return as_tokenizer(tokenizer).as_reference()
 
 
 def _check(token):

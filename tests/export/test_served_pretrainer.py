@@ -91,7 +91,7 @@ def test_no_candidates_is_an_error(functions):
 
 
 def test_pieces_of_sentencepiece(loaded):
-    """Spaces come from "▁" there, as `with_token` puts them."""
+    """Spaces come from "▁" there, as `Tokenizer.filled` puts them."""
     tokenizer = kbert.SentencePieceTokenizer("tests/data/sentencepiece.model")
     rows = len(tokenizer.vocabulary.tokens)
     backbone = kbert.BertBackbone(

@@ -10,7 +10,6 @@ from kbert.tasks.feature_extraction import extract_features
 from kbert.text.preprocessor import BertPreprocessor
 from kbert.text.reference_tokenizer import ReferenceTokenizer
 from kbert.text.tokenizer import BertTokenizer
-from kbert.text.vocabulary_change import as_reference
 
 TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "영화", "좋", "##다", "a", "!"]
 TEXTS = ["영화 좋다!", "", "a", "좋다 영화 좋다 좋다", ("영화 a", "좋다 !"), ("", "a")]
@@ -79,6 +78,16 @@ def test_tokenizers_and_preprocessors_agree():
             assert one["tokens"] == other["tokens"]
             for name in ("token_ids", "starts", "limits", "hidden_states"):
                 assert np.array_equal(one[name], other[name])
+
+
+def test_halves_of_surrogate_pairs():
+    model, broken = made(), ["a\ud83d b", ("영화", "좋다\udc00 a")]
+    whole = ["a\ufffd b", ("영화", "좋다\ufffd a")]
+    for tokenizer in (BertTokenizer(TOKENS), ReferenceTokenizer(TOKENS)):
+        rows = features(model, broken, tokenizer=tokenizer)
+        for row, other in zip(rows, features(model, whole, tokenizer=tokenizer)):
+            for name in ("token_ids", "starts", "limits", "hidden_states"):
+                assert np.array_equal(row[name], other[name])
 
 
 @pytest.mark.parametrize("length", [5, 6, 9, 30])
@@ -181,7 +190,7 @@ def test_the_numbers_of_transformers(tmp_path):
         for layer, attention in enumerate(outputs.attentions):
             expected = attention[i, :, :n, :n].numpy()
             assert np.abs(row["attentions"][layer] - expected).max() <= 2e-5
-    reference = as_reference(tokenizer)
+    reference = tokenizer.as_reference()
     own = features(model, texts, tokenizer=reference, layers=[2])
     for one, row in zip(own, rows, strict=True):
         assert np.array_equal(one["token_ids"], row["token_ids"])

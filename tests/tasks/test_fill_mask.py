@@ -8,12 +8,14 @@ import pytest
 from kbert.models.backbone import BertBackbone
 from kbert.models.pretrainer import BertPretrainer
 from kbert.tasks.fill_mask import fill_masks, packed_with_masks
+from kbert.text.reference_tokenizer import ReferenceTokenizer
 from kbert.text.sentencepiece_tokenizer import SentencePieceTokenizer
 from kbert.text.tokenizer import BertTokenizer
 from kbert.text.vocabulary import Vocabulary
 
 DATA = Path(__file__).parents[1] / "data"
 TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "x", "y", "a", "##z", "b"]
+HALF = "[MASK]\ud83d"  # as JSON may have it
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +41,7 @@ def model():
     ],
 )
 def test_packing(tokenizer, text, expected):
-    assert packed_with_masks(text, tokenizer) == expected
+    assert packed_with_masks(text, tokenizer).tolist() == expected
 
 
 def test_filling(model, tokenizer):
@@ -52,6 +54,18 @@ def test_filling(model, tokenizer):
     assert scores == sorted(scores, reverse=True)
     # softmax of 9, 8 and eight 0s; the products with the table are small
     assert scores[0] == pytest.approx(np.exp(9) / (np.exp(9) + np.exp(8) + 8), abs=0.05)
+
+
+def test_the_reference_fills_the_same(model, tokenizer):
+    text = "a [MASK] and [MASK]."
+    found = fill_masks(model, ReferenceTokenizer(TOKENS), text)
+    assert found == fill_masks(model, tokenizer, text)
+
+
+def test_half_a_surrogate_pair(model, tokenizer):
+    whole, broken = (fill_masks(model, tokenizer, t) for t in ("[MASK]\ufffd", HALF))
+    assert broken == whole
+    assert broken[0][0]["filled"] == "z\ufffd"
 
 
 def test_no_mask(tokenizer):
@@ -67,7 +81,7 @@ def test_too_long(model, tokenizer):
 def test_sentencepiece():
     tokenizer = SentencePieceTokenizer(DATA / "sentencepiece.model")
     vocabulary = tokenizer.vocabulary
-    ids = packed_with_masks("국민 [MASK]의 [MASK] [SEP]", tokenizer)
+    ids = packed_with_masks("국민 [MASK]의 [MASK] [SEP]", tokenizer).tolist()
     # No "▁" before "의", which goes on the word; and [SEP] in a text is text.
     word, ending = (vocabulary.token_to_id(token) for token in ("▁국민", "의"))
     assert ids[:5] == [2, word, 4, ending, 4]
@@ -87,6 +101,6 @@ def test_sentencepiece():
 def test_a_mask_spelled_otherwise():
     vocabulary = Vocabulary([*TOKENS[:4], "<mask>", "a"], mask_token="<mask>")
     tokenizer = BertTokenizer(vocabulary)
-    assert packed_with_masks("a <mask>", tokenizer) == [2, 5, 4, 3]
+    assert packed_with_masks("a <mask>", tokenizer).tolist() == [2, 5, 4, 3]
     with pytest.raises(ValueError, match=r"Expected a text with <mask> in it; got"):
         packed_with_masks("a [MASK]", tokenizer)

@@ -121,7 +121,7 @@ def _lost_of_model(backbone: BertBackbone, head: str) -> list[str]:
 def _lost_of_tokenizer(tokenizer, backbone: BertBackbone) -> list[str]:
     if tokenizer is None:
         return []
-    if hasattr(tokenizer, "model"):
+    if tokenizer.is_sentencepiece:
         raise ValueError(
             "Expected a WordPiece tokenizer; KerasHub's BERT reads no SentencePiece "
             "model. Leave the tokenizer out and pack the inputs yourself."

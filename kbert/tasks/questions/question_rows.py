@@ -7,9 +7,10 @@ import numpy as np
 
 from kbert.tasks.questions.answer_spans import covering_tokens
 from kbert.tasks.questions.squad_files import Question
-from kbert.tasks.rows.packed_rows import PackedRows, join_rows
-from kbert.tasks.rows.token_slices import TokenSlices, token_slices
+from kbert.tasks.rows.packed_rows import PackedRows
 from kbert.tasks.rows.windows import windows
+from kbert.text.numpy_packer import pack
+from kbert.text.token_slices import TokenSlices
 
 LEAST_ROOM = 16  # tokens of context beside the longest question
 STRIDE = 128  # as in google-research/bert, where a window has the room
@@ -76,7 +77,7 @@ def pack_questions(
     Targets come from the first of several answers.
 
     Args:
-        tokenizer: a `BertTokenizer` or a `SentencePieceTokenizer`.
+        tokenizer: of any class.
         sequence_length: tokens of a row, special ones counted.
         stride: tokens from one window to the next, at most the window's room; None:
             128, at most half of the room.
@@ -87,34 +88,40 @@ def pack_questions(
     """
     asked, asked_of = _distinct([question.question for question in questions])
     texts, text_of = _distinct([question.context for question in questions])
-    asked = token_slices(tokenizer, asked)
-    tokens = token_slices(tokenizer, texts)
+    asked = tokenizer.slices(asked)
+    tokens = tokenizer.slices(texts)
     lengths = np.diff(asked.splits)[asked_of]
     _check_lengths(lengths, sequence_length, max_question_length)
-    cls_id, sep_id = tokenizer.vocabulary.cls_id, tokenizer.vocabulary.sep_id
-    rows, spans, window_starts, targets, counts = [], [], [], [], [0]
+    lengths = np.minimum(lengths, max_question_length)
+    spans, targets = [], []
     for i, question in enumerate(questions):
-        asked_ids = asked.text(asked_of[i])[0][:max_question_length]
         ids, starts, limits = tokens.text(text_of[i])
-        head = np.concatenate([[cls_id], asked_ids, [sep_id]])
-        room = sequence_length - len(head) - 1
+        room = sequence_length - lengths[i] - 3
         step = min(STRIDE, room // 2) if stride is None else min(stride, room)
-        own = windows(len(ids), room, step)
-        rows += [np.concatenate([head, ids[s:e], [sep_id]]) for s, e in own]
-        spans.append(own)
-        window_starts.append(np.full(len(own), len(head)))
-        targets.append(_targets(own, len(head), question.answers, starts, limits))
-        counts.append(len(own))
-    window_starts = np.concatenate(window_starts)
+        spans.append(windows(len(ids), room, step))
+        place = lengths[i] + 2  # of the window in its row
+        targets.append(_targets(spans[-1], place, question.answers, starts, limits))
+    counts = [len(own) for own in spans]
+    row_of = np.repeat(np.arange(len(questions)), counts)  # the question of each row
+    spans = np.concatenate(spans)
+    first = asked.splits[asked_of[row_of]]
+    second = spans + (tokens.splits[text_of[row_of]] + len(asked.ids))[:, None]
+    vocabulary = tokenizer.vocabulary
+    packed = pack(
+        np.concatenate([asked.ids, tokens.ids]),
+        [(first, first + lengths[row_of]), tuple(second.T)],
+        vocabulary.cls_id,
+        vocabulary.sep_id,
+    )
     return PackedQuestions(
-        join_rows(rows, window_starts, tokenizer.vocabulary.pad_id, sequence_length),
+        PackedRows.of(packed, vocabulary, sequence_length),
         [question.id for question in questions],
         texts,
         tokens,
         text_of,
-        np.cumsum(counts),
-        np.concatenate(spans),
-        window_starts,
+        np.concatenate([[0], np.cumsum(counts)]),
+        spans,
+        lengths[row_of] + 2,
         np.concatenate(targets).astype("int32"),
     )
 

@@ -6,6 +6,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from kbert.text.numpy_packer import PackedIds, padded
+
 _ROUND_LENGTH_TO = 8  # few distinct shapes, and whole vectors of the CPU
 
 
@@ -30,6 +32,12 @@ class PackedRows:
     starts: np.ndarray
     pad_id: int
     sequence_length: int
+
+    @classmethod
+    def of(cls, packed: PackedIds, vocabulary, sequence_length: int) -> "PackedRows":
+        """What `numpy_packer.pack` gave, with the vocabulary's padding."""
+        ids = packed.token_ids, packed.segment_ids
+        return cls(*ids, packed.starts, vocabulary.pad_id, sequence_length)
 
     def __len__(self):
         return len(self.starts) - 1
@@ -59,46 +67,11 @@ class PackedRows:
         place = np.arange(longest)
         keep = place < lengths[:, None]
         source = (self.starts[rows][:, None] + place)[keep]
-        token_ids = np.full(keep.shape, self.pad_id, "int32")
-        segment_ids = np.zeros(keep.shape, "int32")
-        token_ids[keep] = self.token_ids[source]
-        segment_ids[keep] = self.segment_ids[source]
         return {
-            "token_ids": token_ids,
-            "segment_ids": segment_ids,
+            "token_ids": padded(keep, self.token_ids[source], self.pad_id),
+            "segment_ids": padded(keep, self.segment_ids[source], 0),
             "padding_mask": keep.astype("int32"),
         }
-
-
-def join_rows(
-    token_ids: list[np.ndarray],
-    second_starts: list[int],
-    pad_id: int,
-    sequence_length: int,
-) -> PackedRows:
-    """Rows that are packed already, special tokens and all, end to end.
-
-        >>> rows = join_rows([[2, 7, 3], [2, 7, 3, 8, 3]], [3, 3], 0, 64)
-        >>> rows.token_ids.tolist(), rows.segment_ids.tolist()
-        ([2, 7, 3, 2, 7, 3, 8, 3], [0, 0, 0, 0, 0, 0, 1, 1])
-
-    Args:
-        token_ids: int (length,) for each row, at least one row.
-        second_starts: where the second segment begins in each row; the row's length, if
-            it has none.
-    """
-    lengths = [len(row) for row in token_ids]
-    segment_ids = [
-        np.arange(length) >= start
-        for length, start in zip(lengths, second_starts, strict=True)
-    ]
-    return PackedRows(
-        np.concatenate(token_ids).astype("int32"),
-        np.concatenate(segment_ids).astype("int32"),
-        np.concatenate([[0], np.cumsum(lengths)]).astype("int64"),
-        pad_id,
-        sequence_length,
-    )
 
 
 def pack_rows(preprocessor, columns: list[list[str]], chunk: int = 1024) -> PackedRows:
@@ -111,7 +84,10 @@ def pack_rows(preprocessor, columns: list[list[str]], chunk: int = 1024) -> Pack
     """
     import tensorflow as tf
 
-    dataset = tf.data.Dataset.from_tensor_slices(tuple(columns)).batch(chunk)
+    from kbert.text.graph_strings import as_strings
+
+    strings = tuple(map(as_strings, columns))
+    dataset = tf.data.Dataset.from_tensor_slices(strings).batch(chunk)
     dataset = dataset.map(
         lambda *texts: preprocessor(texts if len(texts) > 1 else texts[0]),
         num_parallel_calls=tf.data.AUTOTUNE,

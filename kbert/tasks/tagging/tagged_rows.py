@@ -14,9 +14,10 @@ import warnings
 import numpy as np
 
 from kbert.tasks.rows.packed_rows import PackedRows
-from kbert.tasks.rows.token_slices import TokenSlices, token_slices
 from kbert.tasks.rows.windows import nearest_window, windows
 from kbert.tasks.tagging.tagged_text import TaggedText
+from kbert.text.numpy_packer import pack
+from kbert.text.token_slices import TokenSlices
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,11 +74,11 @@ def pack_tagged(
     Args:
         examples: at least one.
         classes: int (units of all examples,), -1 where a unit is not trained on.
-        tokenizer: a `BertTokenizer` or a `SentencePieceTokenizer`.
+        tokenizer: of any class.
         sequence_length: tokens of a window, [CLS] and [SEP] counted.
         stride: tokens from one window to the next.
     """
-    slices = token_slices(tokenizer, [example.text for example in examples])
+    slices = tokenizer.slices([example.text for example in examples])
     rows, token_places = _rows(slices, tokenizer.vocabulary, sequence_length, stride)
     by_characters = examples[0].granularity == "character"
     owners, unit_tokens = _units_of_tokens(examples, slices)
@@ -163,23 +164,10 @@ def _rows(slices: TokenSlices, vocabulary, sequence_length, stride):
     begin, end = (
         np.concatenate(spans) + np.repeat(slices.splits[:-1], per_text)[:, None]
     ).T
-    starts = np.concatenate([[0], np.cumsum(end - begin + 2)])
-    source = np.repeat(begin - 1 - starts[:-1], end - begin + 2)
-    source += np.arange(starts[-1])  # (N,), the token at each place; begin - 1 at [CLS]
-    token_ids = np.full(starts[-1], vocabulary.cls_id, "int32")
-    token_ids[starts[1:] - 1] = vocabulary.sep_id
-    inner = np.ones(starts[-1], bool)
-    inner[starts[:-1]] = inner[starts[1:] - 1] = False
-    token_ids[inner] = slices.ids[source[inner]]
-    rows = PackedRows(
-        token_ids,
-        np.zeros(starts[-1], "int32"),
-        starts,
-        vocabulary.pad_id,
-        sequence_length,
-    )
+    packed = pack(slices.ids, [(begin, end)], vocabulary.cls_id, vocabulary.sep_id)
+    rows = PackedRows.of(packed, vocabulary, sequence_length)
     token = np.arange(len(slices.ids))
-    return rows, starts[row_of] + 1 + token - begin[row_of]
+    return rows, rows.starts[row_of] + 1 + token - begin[row_of]
 
 
 def _spread(examples, slices):

@@ -41,6 +41,13 @@ def examples_of(*rows):
     return [TextExample((text,), label) for text, label in rows]
 
 
+def test_halves_of_surrogate_pairs():
+    task = TextClassification(("x", "y"), text_columns=("a", "b"), sequence_length=8)
+    broken = [TextExample(("a\ud83d b", "c")), TextExample(("\udc00", "a"))]
+    packed = task.pack(broken, BertTokenizer(TOKENS))
+    assert packed.rows.token_ids.tolist() == [2, 5, 6, 3, 7, 3, 2, 3, 5, 3]
+
+
 def test_labels_are_learned_sorted(task, train):
     assert task.labels == ("긍정", "부정")
     assert task.metric == "accuracy"

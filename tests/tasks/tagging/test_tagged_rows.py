@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from kbert.tasks.rows.token_slices import token_slices
 from kbert.tasks.tagging.tagged_rows import pack_tagged, unit_tags
 from kbert.tasks.tagging.tagged_text import in_units, of_text, of_words
 from kbert.text.tokenizer import BertTokenizer
@@ -119,7 +118,7 @@ def test_units_are_found_as_by_hand(tokenizer):
     rng = np.random.default_rng(0)
     letters = list("abem!서울é \u200b😀")
     texts = ["".join(rng.choice(letters, rng.integers(12))) for _ in range(60)]
-    tokens = token_slices(tokenizer, texts)
+    tokens = tokenizer.slices(texts)
     for granularity in ("word", "character"):
         packed = pack(tokenizer, texts, 32, 5, granularity=granularity)
         expected = []

@@ -1,16 +1,15 @@
 """Texts as tokens that know where in the text they stand, in NumPy."""
 
 import dataclasses
-import re
 
 import numpy as np
-
-_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 @dataclasses.dataclass(frozen=True)
 class TokenSlices:
     """The tokens of many texts, end to end.
+
+        ["embed !", ""] -> ids 5 6 8, starts 0 2 6, limits 2 5 7, splits 0 3 3
 
     Attributes:
         ids: int32 (N,), rows of the vocabulary.
@@ -33,22 +32,16 @@ class TokenSlices:
         return self.ids[part], self.starts[part], self.limits[part]
 
 
-def token_slices(tokenizer, texts: list[str], chunk: int = 1024) -> TokenSlices:
-    """Tokenizes texts in the graph of TensorFlow, `chunk` of them at a time.
+def joined_slices(parts: list[tuple], lengths: list) -> TokenSlices:
+    """Chunks of texts as one.
 
     Args:
-        tokenizer: a `BertTokenizer` or a `SentencePieceTokenizer`.
-        texts: no special tokens are added. Halves of surrogate pairs, as JSON may have
-            them, count as U+FFFD: UTF-8 has no bytes for them.
+        parts: ids, starts and limits of each chunk, (tokens,) each.
+        lengths: int (texts,) of each chunk, tokens of each text.
     """
-    texts = [_SURROGATES.sub("\ufffd", text) for text in texts]
-    parts, lengths = [], [np.zeros(1, "int64")]
-    for start in range(0, len(texts), chunk):
-        ragged = tokenizer.tokenize_with_offsets(texts[start : start + chunk])
-        parts.append([part.flat_values.numpy() for part in ragged])
-        lengths.append(ragged[0].row_lengths().numpy())
-    columns = zip(*parts, strict=True) if parts else [[np.zeros(0, "int32")]] * 3
+    nothing = np.zeros(0, "int32")
+    columns = zip((nothing, nothing, nothing), *parts, strict=True)
     return TokenSlices(
         *(np.concatenate(column).astype("int32") for column in columns),
-        np.cumsum(np.concatenate(lengths)),
+        np.cumsum(np.concatenate([[0], *lengths])).astype("int64"),
     )

@@ -93,19 +93,13 @@ def pack_questions(
     lengths = np.diff(asked.splits)[asked_of]
     _check_lengths(lengths, sequence_length, max_question_length)
     lengths = np.minimum(lengths, max_question_length)
-    spans, targets = [], []
-    for i, question in enumerate(questions):
-        ids, starts, limits = tokens.text(text_of[i])
-        room = sequence_length - lengths[i] - 3
-        step = min(STRIDE, room // 2) if stride is None else min(stride, room)
-        spans.append(windows(len(ids), room, step))
-        place = lengths[i] + 2  # of the window in its row
-        targets.append(_targets(spans[-1], place, question.answers, starts, limits))
-    counts = [len(own) for own in spans]
-    row_of = np.repeat(np.arange(len(questions)), counts)  # the question of each row
-    spans = np.concatenate(spans)
+    room = sequence_length - lengths - 3
+    step = np.minimum(STRIDE, room // 2) if stride is None else np.minimum(stride, room)
+    row_of, spans = windows(np.diff(tokens.splits)[text_of], room, step)
     first = asked.splits[asked_of[row_of]]
     second = spans + (tokens.splits[text_of[row_of]] + len(asked.ids))[:, None]
+    covered = [_covered(q, *tokens.text(i)) for q, i in zip(questions, text_of)]
+    window_starts = lengths[row_of] + 2
     vocabulary = tokenizer.vocabulary
     packed = pack(
         np.concatenate([asked.ids, tokens.ids]),
@@ -119,22 +113,31 @@ def pack_questions(
         texts,
         tokens,
         text_of,
-        np.concatenate([[0], np.cumsum(counts)]),
+        np.searchsorted(row_of, np.arange(len(questions) + 1)),
         spans,
-        lengths[row_of] + 2,
-        np.concatenate(targets).astype("int32"),
+        window_starts,
+        _targets(spans, window_starts, np.array(covered)[row_of]),
     )
 
 
-def _targets(spans, place, answers, starts, limits):
-    """(W, 2): the first answer within each window's row, or [0, 0]."""
-    if not answers:
-        return np.zeros_like(spans)
-    text, start = answers[0]
-    first, last = covering_tokens(starts, limits, start, start + len(text))
+def _covered(question, ids, starts, limits):
+    """First and last token of a question's first answer; 0 and -1 without any."""
+    if not question.answers:
+        return 0, -1
+    text, start = question.answers[0]
+    return covering_tokens(starts, limits, start, start + len(text))
+
+
+def _targets(spans, window_starts, covered):
+    """int32 (W, 2): the answer within each window's row, or [0, 0].
+
+    Args:
+        covered: int (W, 2), first and last token of the answer in the window's text.
+    """
+    first, last = covered.T
     inside = (first <= last) & (spans[:, 0] <= first) & (last < spans[:, 1])
-    ends = np.array([first, last]) - spans[:, :1] + place  # (W, 2)
-    return np.where(inside[:, None], ends, 0)
+    ends = covered - spans[:, :1] + window_starts[:, None]
+    return np.where(inside[:, None], ends, 0).astype("int32")
 
 
 def _distinct(texts):

@@ -3,27 +3,39 @@
 import numpy as np
 
 
-def windows(num_tokens: int, room: int, stride: int) -> np.ndarray:
-    """[start, limit) of windows of at most `room` tokens, int64 (W, 2).
+def windows(lengths, room, stride) -> tuple[np.ndarray, np.ndarray]:
+    """Windows of at most `room` tokens over texts.
 
     As google-research/bert's run_squad.py lays them: each `stride` tokens after the one
     before, the last one ends with the text. A text that fits has one window; an empty
     text has one, empty.
 
-        >>> windows(10, room=4, stride=3).tolist()
-        [[0, 4], [3, 7], [6, 10]]
+        >>> rows, spans = windows([10, 2], room=4, stride=3)
+        >>> rows.tolist(), spans.tolist()
+        ([0, 0, 0, 1], [[0, 4], [3, 7], [6, 10], [0, 2]])
+
+    Args:
+        lengths: int (B,), tokens of each text.
+        room, stride: int (B,), or one for all.
+
+    Returns: int64 (W,), the text of each window; and int64 (W, 2), its first token and
+        one past its last, counted in that text.
 
     Raises:
         ValueError: not 1 <= stride <= room: tokens would be left out.
     """
-    if not 1 <= stride <= room:
+    lengths = np.asarray(lengths, "int64")
+    room, stride = (np.broadcast_to(x, lengths.shape) for x in (room, stride))
+    for wrong in np.flatnonzero((stride < 1) | (stride > room))[:1]:
         raise ValueError(
-            f"Expected a stride of 1 to {room} tokens, the room of a window; got "
-            f"{stride}."
+            f"Expected a stride of 1 to {room[wrong]} tokens, the room of a window; "
+            f"got {stride[wrong]}."
         )
-    count = 1 + max(0, -(-(num_tokens - room) // stride))
-    starts = np.arange(count) * stride
-    return np.stack([starts, np.minimum(starts + room, num_tokens)], axis=1)
+    counts = 1 + np.maximum(0, -(-(lengths - room) // stride))
+    rows = np.repeat(np.arange(len(lengths)), counts)
+    number = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+    starts = number * stride[rows]
+    return rows, np.stack([starts, np.minimum(starts + room[rows], lengths[rows])], 1)
 
 
 def nearest_window(spans: np.ndarray) -> np.ndarray:
@@ -35,6 +47,10 @@ def nearest_window(spans: np.ndarray) -> np.ndarray:
 
         >>> nearest_window(np.array([[0, 4], [3, 7], [6, 10]])).tolist()
         [0, 0, 0, 0, 1, 1, 1, 2, 2, 2]
+
+    Args:
+        spans: int (W, 2), of one text; or of many texts that stand end to end on one
+            line of tokens, with places on that line.
     """
     place = np.arange(spans[-1, 1])
     starts, limits = spans.T

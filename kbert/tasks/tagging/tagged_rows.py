@@ -152,18 +152,10 @@ def unit_tags(
 def _rows(slices: TokenSlices, vocabulary, sequence_length, stride):
     """The rows, and for each token its place in them where it has most context."""
     lengths = np.diff(slices.splits)
-    room = sequence_length - 2
-    spans = [windows(int(length), room, stride) for length in lengths]
-    per_text = np.array([len(own) for own in spans])
-    first_row = np.cumsum(per_text) - per_text
-    nearest = [nearest_window(own) for own in spans if len(own) > 1]
-    row_of = np.repeat(first_row, lengths)  # (tokens,)
-    row_of[np.repeat(per_text > 1, lengths)] += np.concatenate([[], *nearest]).astype(
-        int
-    )
-    begin, end = (
-        np.concatenate(spans) + np.repeat(slices.splits[:-1], per_text)[:, None]
-    ).T
+    text_of, spans = windows(lengths, sequence_length - 2, stride)
+    spans = spans + slices.splits[text_of][:, None]  # on the line of all tokens
+    row_of = nearest_window(spans)  # (tokens,)
+    begin, end = spans.T
     packed = pack(slices.ids, [(begin, end)], vocabulary.cls_id, vocabulary.sep_id)
     rows = PackedRows.of(packed, vocabulary, sequence_length)
     token = np.arange(len(slices.ids))

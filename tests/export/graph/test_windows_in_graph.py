@@ -18,13 +18,6 @@ from kbert.text.vocabulary import Vocabulary
 VOCABULARY = Vocabulary(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefg"])
 
 
-def spans_of(lengths, room, stride):
-    """The windows of all texts, as `kbert.tasks` lays them: rows (W,), spans (W, 2)."""
-    spans = [windows(*text) for text in zip(lengths, room, stride, strict=True)]
-    rows = np.repeat(np.arange(len(spans)), [len(own) for own in spans])
-    return rows, spans
-
-
 def random_texts(generator, most_tokens, least_room, most_room):
     """Lengths, rooms and strides of 1 to 8 texts."""
     count = generator.integers(1, 9)
@@ -44,10 +37,10 @@ def test_window_spans_equal_windows():
     generator = np.random.default_rng(0)
     for _ in range(50):
         texts = random_texts(generator, 60, 1, 20)
-        expected_rows, spans = spans_of(*texts)
+        expected_rows, spans = windows(*texts)
         rows, *found = window_spans(*(tf.constant(x, tf.int32) for x in texts))
         assert rows.numpy().tolist() == expected_rows.tolist()
-        np.testing.assert_array_equal(np.stack(found, axis=1), np.concatenate(spans))
+        np.testing.assert_array_equal(np.stack(found, axis=1), spans)
 
 
 def test_no_texts_have_no_windows():
@@ -72,15 +65,15 @@ def test_nearest_windows_where_the_last_bit_decides(text):
 
 
 def check_nearest(lengths, room, stride):
-    rows, spans = spans_of(lengths, room, stride)
-    first = np.cumsum([0, *map(len, spans)])
-    expected = [nearest_window(own) + k for own, k in zip(spans, first, strict=False)]
-    starts, limits = np.concatenate(spans).T
+    rows, spans = windows(lengths, room, stride)
+    line = np.cumsum(lengths) - lengths
+    expected = nearest_window(spans + line[rows][:, None])
+    starts, limits = spans.T
     ids = tf.RaggedTensor.from_row_lengths(tf.zeros([sum(lengths)], tf.int32), lengths)
     found = nearest_windows(
         *(tf.constant(x, tf.int32) for x in (rows, starts, limits)), ids
     )
-    assert found.numpy().tolist() == np.concatenate(expected).tolist()
+    assert found.numpy().tolist() == expected.tolist()
 
 
 def test_packed_windows_example():

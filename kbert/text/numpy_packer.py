@@ -35,10 +35,13 @@ def pack(
 ) -> PackedIds:
     """Packs slices of one array of ids.
 
-        values [7 8 9], segments ([0 2], [2 3]) and ([2 1], [3 0]), cls 2, sep 3 ->
-            token_ids   2 7 8 3 9 3   2 9 3
-            segment_ids 0 0 0 0 1 1   0 0 0
-            starts 0 6 9: the second row has no B
+        >>> first = np.array([0, 2]), np.array([2, 3])  # the second row has no B
+        >>> second = np.array([2, 1]), np.array([3, 0])
+        >>> packed = pack(np.array([7, 8, 9]), [first, second], cls_id=2, sep_id=3)
+        >>> packed.token_ids.tolist(), packed.starts.tolist()
+        ([2, 7, 8, 3, 9, 3, 2, 9, 3], [0, 6, 9])
+        >>> packed.segment_ids.tolist()
+        [0, 0, 0, 0, 1, 1, 0, 0, 0]
 
     Args:
         values: int (V,), what the segments are slices of.
@@ -76,7 +79,11 @@ def pack(
 
 
 def padded(keep: np.ndarray, values: np.ndarray, filling) -> np.ndarray:
-    """Rows of different length as one array: keep [[1 1] [1 0]], 7 8 9 -> 7 8 / 9 0.
+    """Rows of different length as one array.
+
+        >>> keep = np.array([[True, True], [True, False]])
+        >>> padded(keep, np.array([7, 8, 9]), 0).tolist()
+        [[7, 8], [9, 0]]
 
     Args:
         keep: bool (B, L), where there is a token and no padding.
@@ -91,8 +98,10 @@ def padded(keep: np.ndarray, values: np.ndarray, filling) -> np.ndarray:
 def truncated_lengths(first, second, budget):
     """How many tokens of each segment stay when `budget` tokens fit.
 
-    As `kbert.text.packer.truncated_lengths`, for integers and arrays of NumPy: with
-    budget 9, (5, 9) -> (5, 4) and (2, 9) -> (2, 7).
+    As `kbert.text.packer.truncated_lengths`, for integers and arrays of NumPy.
+
+        >>> [x.tolist() for x in truncated_lengths(np.array([5, 2]), 9, budget=9)]
+        [[5, 2], [4, 7]]
     """
     first_kept = np.minimum(first, np.maximum(budget - second, budget - budget // 2))
     return first_kept, np.minimum(second, budget - first_kept)

@@ -118,6 +118,12 @@ class Slices(NamedTuple):
 def pack_slices(segments, cls_id, sep_id, pad_id, length=None):
     """Rows of [CLS] A [SEP] (B [SEP]), which fit, filled with [PAD].
 
+        >>> values, starts = tf.constant([7, 8, 9]), tf.constant([0, 1])
+        >>> segment = Slices(values, starts, lengths=tf.constant([2, 1]))
+        >>> packed = pack_slices([segment], cls_id=2, sep_id=3, pad_id=0)
+        >>> packed["token_ids"].numpy().tolist()
+        [[2, 7, 8, 3], [2, 8, 3, 0]]
+
     Args:
         segments: one or two `Slices`.
         cls_id, sep_id, pad_id: ids of the special tokens.

@@ -370,7 +370,8 @@ def word_piece_config(tokenizer) -> dict:
 def filled_word_piece(before: str, token: str, after: str) -> str:
     """A text with a token in place of a mask; what continues a word joins it.
 
-    "영화 ", "좋", "다" -> "영화 좋다"; "영화 ", "##가", "" -> "영화가"
+    >>> filled_word_piece("영화 ", "좋", "다"), filled_word_piece("영화 ", "##가", "")
+    ('영화 좋다', '영화가')
     """
     if token.startswith("##"):
         return before.rstrip() + token[2:] + after

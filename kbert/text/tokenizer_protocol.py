@@ -20,11 +20,18 @@ if TYPE_CHECKING:
 class Tokenizer(Protocol):
     """Strings in, lists and arrays out; one string counts as a batch of one.
 
-        vocabulary [PAD] [UNK] [CLS] [SEP] [MASK] em ##bed ##ding !
-            ids(["embed!", ""])    -> [[5, 6, 8], []]
-            pieces(["embed!", ""]) -> [["em", "##bed", "!"], []]
-            slices("embed!")       -> ids 5 6 8, starts 0 2 5, limits 2 5 6, splits 0 3
-            texts([[2, 5, 6, 3]])  -> ["embed"]
+        >>> from kbert.text.reference_tokenizer import ReferenceTokenizer
+        >>> tokens = "[PAD] [UNK] [CLS] [SEP] [MASK] em ##bed ##ding !".split()
+        >>> tokenizer = ReferenceTokenizer(tokens)
+        >>> tokenizer.ids(["embed!", ""]), tokenizer.ids("embed!")
+        ([[5, 6, 8], []], [[5, 6, 8]])
+        >>> tokenizer.pieces(["embed!", ""])
+        [['em', '##bed', '!'], []]
+        >>> ids, starts, limits = tokenizer.slices(["", "embed!"]).text(1)
+        >>> ids.tolist(), starts.tolist(), limits.tolist()
+        ([5, 6, 8], [0, 2, 5], [2, 5, 6])
+        >>> tokenizer.texts([[2, 5, 6, 3]])
+        ['embed']
 
     No [CLS] or [SEP] is added. Halves of surrogate pairs count as U+FFFD.
 
@@ -77,7 +84,8 @@ class Tokenizer(Protocol):
 def as_texts(texts: str | Iterable[str]) -> list[str]:
     """A batch of texts, one string being a batch of one; halves of pairs mended.
 
-        "a" -> ["a"]; ("a", "b") -> ["a", "b"]; ["\\ud83d"] -> ["\\ufffd"]
+        >>> as_texts("a"), as_texts(("a", "b")), ascii(as_texts(["\\ud83d"]))
+        (['a'], ['a', 'b'], "['\\\\ufffd']")
 
     Raises:
         ValueError: something among them is no string.

@@ -98,7 +98,8 @@ def _split_there(table):
 def _joined(text):
     """The characters of a replacement that stand in a word with others.
 
-    "e" -> {"e"}, " ! " -> nothing, "a = bc " -> {"a", "b", "c"}.
+    >>> [sorted(_joined(text)) for text in ("e", " ! ", "a = bc ")]
+    [['e'], [], ['a', 'b', 'c']]
     """
     parts = text.split(" ")
     alone = (part for part in parts[1:-1] if len(part) > 1)

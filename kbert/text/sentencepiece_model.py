@@ -60,8 +60,11 @@ class SentencePieceModel:
         The unknown token is the piece of this kind. A pad token that is not there as
         wanted is the one that the model was trained with. The others are as wanted.
 
-            pieces <unk> <pad> [CLS] [SEP] [MASK], wanted [UNK] [PAD] [CLS] … ->
-                {"unknown_token": "<unk>", "pad_token": "<pad>", "cls_token": "[CLS]", …
+            >>> pieces = ("<unk>", "<pad>", "[CLS]", "[SEP]", "[MASK]")
+            >>> kinds = (UNKNOWN, CONTROL, CONTROL, CONTROL, CONTROL)
+            >>> model = SentencePieceModel(b"", pieces, kinds, pad_id=1)
+            >>> model.special_spellings(SPECIAL_TOKENS)
+            {'pad_token': '<pad>', 'unknown_token': '<unk>', 'cls_token': '[CLS]', ...}
 
         Args:
             wanted: from `pad_token`, `unknown_token`, … to spellings.
@@ -76,9 +79,17 @@ class SentencePieceModel:
     ) -> "SentencePieceModel":
         """The model with special tokens that are found in a text, or never are.
 
-            pieces <unk> [SEP] a, special ([SEP], [MASK]), typed () ->
-                [SEP] becomes a control piece: "[SEP]" in a text is text
-            typed ([MASK],) -> pieces <unk> [SEP] a [MASK], the last one user-defined
+        A "[SEP]" in a text is text if it becomes a control piece, of the kind 3; one
+        that is user-defined, of the kind 4, is found:
+
+            >>> data = _message_class()(pieces=[{}, {}, {}]).SerializeToString()
+            >>> pieces, kinds = ("<unk>", "[SEP]", "a"), (UNKNOWN, NORMAL, NORMAL)
+            >>> model = SentencePieceModel(data, pieces, kinds, pad_id=None)
+            >>> model.with_special_tokens(("[SEP]", "[MASK]"), ()).kinds
+            (2, 3, 1)
+            >>> edited = model.with_special_tokens(("[SEP]", "[MASK]"), ("[MASK]",))
+            >>> edited.pieces, edited.kinds
+            (('<unk>', '[SEP]', 'a', '[MASK]'), (2, 3, 1, 4))
 
         The piece of the kind UNKNOWN is never found, whatever its spelling: where that
         is in `typed`, a piece of the same spelling is added and the old one renamed.

@@ -114,8 +114,11 @@ class StoredTensor:
 
     @property
     def span(self) -> int:
-        """Elements from the first number to the last one; size (3, 2), stride (4, 1)
-        -> 10."""
+        """Elements from the first number to the last one.
+
+        >>> StoredTensor(None, "float32", 0, size=(3, 2), stride=(4, 1)).span
+        10
+        """
         if 0 in self.size:
             return 0
         return 1 + sum((n - 1) * step for n, step in zip(self.size, self.stride))

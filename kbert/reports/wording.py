@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Iterable
 
 # Scores that lie between 0 and 1 often, but are no shares of anything.
 _NOT_SHARES = ("pearson", "spearman", "matthews", "mcc", "loss", "error", "mse", "mae")
@@ -89,6 +90,10 @@ def cut(text: str, longest: int) -> str:
     return f"{text[:longest]} … ({len(text) - longest:,} more characters)"
 
 
-def language(text: str) -> str:
-    """For the attribute `lang`: ko where there is Hangul, else "", which is unknown."""
-    return "ko" if _HANGUL.search(text) else ""
+def language(texts: Iterable[str]) -> str:
+    """For the attribute `lang`: ko where there is Hangul, else "", which is unknown.
+
+    >>> language(["in Ulm"]), language(["in ", "서울"])
+    ('', 'ko')
+    """
+    return "ko" if any(map(_HANGUL.search, texts)) else ""

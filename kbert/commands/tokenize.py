@@ -36,14 +36,10 @@ def tokenize(
     if compatibility:
         overrides["compatibility"] = compatibility
     tokenizer = load_light_tokenizer(vocabulary, **overrides)  # in a blink
-
-    def locate(line):
-        return list(zip(*(x.tolist() for x in tokenizer.slices(line).text(0))))
-
     tokens = tokenizer.vocabulary.tokens
     show = _table if offsets else _pieces_and_ids
     lines = text or (line.rstrip("\r\n") for line in sys.stdin)
-    return (show(line, locate(line), tokens) for line in lines)
+    return (show(line, tokenizer.located(line)[0], tokens) for line in lines)
 
 
 def _pieces_and_ids(text, located, tokens):

@@ -60,6 +60,13 @@ def ids_of(tokenizer, texts) -> list[list[int]]:
     return [row for chunk in _chunks(texts) for row in tokenizer(chunk).to_list()]
 
 
+def located_of(tokenizer, texts) -> list[list[tuple[int, int, int]]]:
+    """`Tokenizer.located` of a tokenizer in the graph."""
+    slices = slices_of(tokenizer, texts)
+    rows = (slices.text(i) for i in range(len(slices)))
+    return [list(zip(*(column.tolist() for column in row))) for row in rows]
+
+
 def slices_of(tokenizer, texts) -> TokenSlices:
     """`Tokenizer.slices` of a tokenizer in the graph."""
     parts, lengths = [], []

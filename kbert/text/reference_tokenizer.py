@@ -12,12 +12,11 @@ from collections.abc import Iterable
 from kbert.disk.text_lines import whole_characters
 from kbert.text.characters import character_rules
 from kbert.text.tokenizer_protocol import as_rows, as_texts
-from kbert.text.vocabulary import SPECIAL_TOKENS, as_vocabulary
+from kbert.text.vocabulary import as_vocabulary
+from kbert.text.word_piece import filled_word_piece, longest_word, word_piece_config
 
 # Words kept with their ids; about 20 MB when full.
 MAX_CACHED_WORDS = 100_000
-# Longer words become the unknown token, where the tokenizer is not told otherwise.
-MAX_CHARACTERS_PER_WORD = {"google": 200, "huggingface": 100}
 
 
 class _CleaningTable(dict):
@@ -143,8 +142,8 @@ class ReferenceTokenizer:
             "Embedding !" -> [(5, 0, 2), (6, 2, 5), (7, 5, 9), (8, 10, 11)]
         """
         if isinstance(text, str):
-            return self._located(whole_characters(text))
-        return [self._located(one) for one in as_texts(text)]
+            return self.located(text)[0]
+        return self.located(text)
 
     def detokenize(self, ids: Iterable[int]) -> str:
         """Joins pieces with spaces, glues "##", leaves special tokens out.
@@ -164,13 +163,17 @@ class ReferenceTokenizer:
         tokens = self.vocabulary.tokens
         return [[tokens[id] for id in row] for row in self.ids(texts)]
 
+    def located(self, texts):
+        """(id, start, limit) of each token of each text: see `Tokenizer`."""
+        return [self._located(text) for text in as_texts(texts)]
+
     def slices(self, texts):
         """`TokenSlices` of the texts: see `Tokenizer`."""
         import numpy as np
 
         from kbert.text.token_slices import joined_slices
 
-        rows = [self._located(text) for text in as_texts(texts)]
+        rows = self.located(texts)
         located = np.array([token for row in rows for token in row], "int32")
         columns = tuple(located.reshape(-1, 3).T)
         return joined_slices([columns], [[len(row) for row in rows]])
@@ -329,50 +332,3 @@ def _split(located):
         elif word:
             yield word, places
             word, places = "", []
-
-
-def longest_word(max_characters_per_word: int | None, compatibility: str) -> int:
-    """The most characters of a word, of a tokenizer with these settings.
-
-    Raises:
-        ValueError: below 1.
-    """
-    if max_characters_per_word is None:
-        return MAX_CHARACTERS_PER_WORD[compatibility]
-    if max_characters_per_word < 1:
-        raise ValueError(
-            "max_characters_per_word must be at least 1; got "
-            f"{max_characters_per_word}."
-        )
-    return max_characters_per_word
-
-
-def word_piece_config(tokenizer) -> dict:
-    """The arguments that the tokenizers of WordPiece share; what JSON can hold.
-
-    The vocabulary is its tokens, or a dict of `Vocabulary`'s arguments where special
-    tokens are spelled otherwise than Google's.
-    """
-    vocabulary = tokenizer.vocabulary.arguments()
-    if tokenizer.vocabulary.special_tokens == tuple(SPECIAL_TOKENS.values()):
-        vocabulary = vocabulary["tokens"]
-    names = (
-        "lowercase",
-        "strip_accents",
-        "split_on_cjk",
-        "max_characters_per_word",
-        "compatibility",
-        "special_tokens_in_text",
-    )
-    return {"vocabulary": vocabulary} | {n: getattr(tokenizer, n) for n in names}
-
-
-def filled_word_piece(before: str, token: str, after: str) -> str:
-    """A text with a token in place of a mask; what continues a word joins it.
-
-    >>> filled_word_piece("영화 ", "좋", "다"), filled_word_piece("영화 ", "##가", "")
-    ('영화 좋다', '영화가')
-    """
-    if token.startswith("##"):
-        return before.rstrip() + token[2:] + after
-    return before + token + after

@@ -7,6 +7,7 @@ import tensorflow_text as tf_text
 from kbert.text.graph_strings import (
     as_strings,
     ids_of,
+    located_of,
     slices_of,
     stripped_left,
     stripped_right,
@@ -195,6 +196,10 @@ class SentencePieceTokenizer(keras.layers.Layer):
     def pieces(self, texts):
         """The tokens of each text, as lists: see `Tokenizer`."""
         return [list(map(self.vocabulary.id_to_token, row)) for row in self.ids(texts)]
+
+    def located(self, texts):
+        """(id, start, limit) of each token of each text: see `Tokenizer`."""
+        return located_of(self, texts)
 
     def slices(self, texts):
         """`TokenSlices` of the texts, in characters: see `Tokenizer`."""

@@ -8,18 +8,15 @@ from kbert.text.fast_path import LONGEST_WORD, FastPath
 from kbert.text.graph_strings import (
     as_strings,
     ids_of,
+    located_of,
     slices_of,
     stripped_right,
     texts_of,
 )
 from kbert.text.normalizer import Normalizer, as_utf8
-from kbert.text.reference_tokenizer import (
-    ReferenceTokenizer,
-    filled_word_piece,
-    longest_word,
-    word_piece_config,
-)
+from kbert.text.reference_tokenizer import ReferenceTokenizer
 from kbert.text.vocabulary import as_vocabulary
+from kbert.text.word_piece import filled_word_piece, longest_word, word_piece_config
 
 
 @keras.saving.register_keras_serializable(package="kbert")
@@ -205,6 +202,10 @@ class BertTokenizer(keras.layers.Layer):
     def pieces(self, texts):
         """The tokens of each text, as lists: see `Tokenizer`."""
         return [list(map(self.vocabulary.id_to_token, row)) for row in self.ids(texts)]
+
+    def located(self, texts):
+        """(id, start, limit) of each token of each text: see `Tokenizer`."""
+        return located_of(self, texts)
 
     def slices(self, texts):
         """`TokenSlices` of the texts, in characters: see `Tokenizer`."""

@@ -58,6 +58,9 @@ class Tokenizer(Protocol):
     def pieces(self, texts: str | Iterable[str]) -> list[list[str]]:
         """The tokens of each text, as the vocabulary spells them."""
 
+    def located(self, texts: str | Iterable[str]) -> list[list[tuple[int, int, int]]]:
+        """(id, start, limit) of each token of each text; `slices` as lists."""
+
     def slices(self, texts: str | Iterable[str]) -> TokenSlices:
         """The ids of all texts, and where in its text each token stands."""
 

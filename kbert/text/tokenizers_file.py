@@ -6,7 +6,7 @@ Swift, and by what is built on them.
 
 from pathlib import Path
 
-from kbert.text.reference_tokenizer import longest_word
+from kbert.text.word_piece import longest_word
 
 TOKENIZERS_FILE = "tokenizer.json"
 

@@ -82,12 +82,14 @@ def test_one_string_is_a_batch_of_one(tokenizer):
     assert tokenizer.pieces(text) == tokenizer.pieces([text])
     assert columns(tokenizer.slices(text)) == columns(tokenizer.slices([text]))
     assert len(tokenizer.slices(text)) == 1
+    assert tokenizer.located(text) == tokenizer.located([text])
     assert tokenizer.ids(np.array([text], object)) == tokenizer.ids(text)
     assert tokenizer.ids(iter(TEXTS)) == tokenizer.ids(TEXTS)
 
 
 def test_an_empty_batch(tokenizer):
     assert tokenizer.ids([]) == tokenizer.pieces([]) == tokenizer.texts([]) == []
+    assert tokenizer.located([]) == []
     slices = tokenizer.slices([])
     assert len(slices) == 0 and columns(slices) == [[], [], []]
 
@@ -98,8 +100,10 @@ def test_slices_are_those_of_each_text(tokenizer):
     assert [slices.text(i)[0].tolist() for i in range(len(TEXTS))] == tokenizer.ids(
         TEXTS
     )
+    assert len(tokenizer.located(TEXTS)) == len(TEXTS)
     for i, text in enumerate(TEXTS):
         alone = tokenizer.slices(text)
+        assert tokenizer.located(text) == [list(zip(*columns(alone)))]
         assert [x.tolist() for x in slices.text(i)] == columns(alone)
         _, starts, limits = slices.text(i)
         assert (starts <= limits).all() and (limits[:-1] <= starts[1:]).all()

@@ -52,17 +52,20 @@ def nearest_window(spans: np.ndarray) -> np.ndarray:
         spans: int (W, 2), of one text; or of many texts that stand end to end on one
             line of tokens, with places on that line.
     """
-    place = np.arange(spans[-1, 1])
     starts, limits = spans.T
-    # Only the few windows over a token are compared, as a book has thousands of them.
-    first = np.searchsorted(limits, place, "right")
-    last = np.searchsorted(starts, place, "right") - 1
-    best, best_score = first.copy(), np.full(len(place), -1.0)
-    for step in range((last - first).max(initial=0) + 1):
+    num_tokens = limits[-1]
+    # The first and the last window over each token; a book has thousands of others.
+    first = np.cumsum(np.bincount(limits, minlength=num_tokens + 1)[:num_tokens])
+    last = np.cumsum(np.bincount(starts, minlength=num_tokens + 1)[:num_tokens]) - 1
+    best = first.copy()
+    place = np.flatnonzero(last > first)
+    first, last = first[place], last[place]
+    best_score = np.full(len(place), -1.0)
+    for step in range((last - first).max(initial=-1) + 1):
         window = np.minimum(first + step, last)
         begin, end = starts[window], limits[window]
         score = np.minimum(place - begin, end - 1 - place) + 0.01 * (end - begin)
         is_better = score > best_score
-        best[is_better] = window[is_better]
+        best[place[is_better]] = window[is_better]
         best_score[is_better] = score[is_better]
     return best

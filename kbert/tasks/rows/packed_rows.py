@@ -52,8 +52,8 @@ class PackedRows:
 
         Lengths are rounded up to a multiple of 8.
 
-            >>> texts = [np.array([2, 7, 3]), np.array([2, 7, 8, 9, 3])]
-            >>> rows = join_rows(texts, [3, 5], pad_id=0, sequence_length=64)
+            >>> ids, starts = np.array([2, 7, 3, 2, 7, 8, 9, 3]), np.array([0, 3, 8])
+            >>> rows = PackedRows(ids, np.zeros_like(ids), starts, 0, 64)
             >>> batch = rows.batch([0, 1])
             >>> batch["token_ids"].tolist()
             [[2, 7, 3, 0, 0, 0, 0, 0], [2, 7, 8, 9, 3, 0, 0, 0]]

@@ -22,8 +22,15 @@ def extract_features(
 ) -> Iterator[dict]:
     """The vectors that a BERT has for the tokens of texts, and where they stand.
 
-        ["영화 좋다"] -> tokens [CLS] 영화 좋 ##다 [SEP], starts [0, 0, 3, 4, 0],
-            limits [0, 2, 4, 5, 0], hidden_states (1, 5, D)
+        >>> from kbert.models.backbone import BertBackbone
+        >>> from kbert.text.reference_tokenizer import ReferenceTokenizer
+        >>> tokens = "[PAD] [UNK] [CLS] [SEP] [MASK] 영화 좋 ##다".split()
+        >>> model = BertBackbone(len(tokens), num_layers=1, num_heads=1, hidden_dim=2)
+        >>> [found] = extract_features(model, ReferenceTokenizer(tokens), ["영화 좋다"])
+        >>> found["tokens"], found["hidden_states"].shape
+        (['[CLS]', '영화', '좋', '##다', '[SEP]'], (1, 5, 2))
+        >>> found["starts"].tolist(), found["limits"].tolist()
+        ([0, 0, 3, 4, 0], [0, 2, 4, 5, 0])
 
     Args:
         model: a `BertBackbone`, or a model with a head on one; its head is not used.

@@ -13,7 +13,10 @@ def packed_with_masks(text: str, tokenizer) -> np.ndarray:
     Elsewhere in kbert special tokens typed into a text are plain text; here the mask,
     as the vocabulary spells it, is what was asked for.
 
-        "a [MASK]b", a=7, b=9 -> [2, 7, 4, 9, 3]
+        >>> from kbert.text.reference_tokenizer import ReferenceTokenizer
+        >>> tokenizer = ReferenceTokenizer("[PAD] [UNK] [CLS] [SEP] [MASK] a b".split())
+        >>> packed_with_masks("a [MASK]b", tokenizer).tolist()
+        [2, 5, 4, 6, 3]
 
     Raises:
         ValueError: the text holds no [MASK].

@@ -16,10 +16,13 @@ class MultiSegmentPacker(keras.layers.Layer):
     off the ends, one token at a time from the longer segment, from B when they are
     equal (`_truncate_seq_pair` of google-research/bert's `run_classifier.py`).
 
-        cls_id=2, sep_id=3, pad_id=0, ([[7, 8]], [[9]]), L=8 ->
-            token_ids    [[2, 7, 8, 3, 9, 3, 0, 0]]
-            segment_ids  [[0, 0, 0, 0, 1, 1, 0, 0]]
-            padding_mask [[1, 1, 1, 1, 1, 1, 0, 0]]
+        >>> packer = MultiSegmentPacker(8, cls_id=2, sep_id=3, pad_id=0)
+        >>> first, second = tf.ragged.constant([[7, 8]]), tf.ragged.constant([[9]])
+        >>> for name, rows in packer((first, second)).items():
+        ...     print(name, rows.numpy().tolist())
+        token_ids    [[2, 7, 8, 3, 9, 3, 0, 0]]
+        segment_ids  [[0, 0, 0, 0, 1, 1, 0, 0]]
+        padding_mask [[1, 1, 1, 1, 1, 1, 0, 0]]
 
     Args:
         sequence_length: L, in tokens, special ones counted; at least 3 for one segment,
@@ -164,8 +167,11 @@ def truncated_lengths(first, second, budget):
     """How many tokens of each segment stay when `budget` tokens fit, in closed form.
 
     The same as taking one token at a time from the longer segment, from the second
-    when they are equal, until the sum fits. With budget 9: (5, 9) -> (5, 4) and
-    (2, 9) -> (2, 7).
+    when they are equal, until the sum fits.
+
+        >>> first, second = tf.constant([5, 2]), tf.constant([9, 9])
+        >>> [x.numpy().tolist() for x in truncated_lengths(first, second, budget=9)]
+        [[5, 2], [4, 7]]
 
     Args:
         first, second: lengths in tokens, int32 tensors of one shape, or 0.

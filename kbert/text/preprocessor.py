@@ -21,11 +21,15 @@ class BertPreprocessor(keras.layers.Layer):
     example: `(["a1", "a2"], ["b1", "b2"])`. A list of tensors or arrays counts as a
     tuple, since Keras turns tuples of inputs into lists.
 
-        vocabulary [PAD] [UNK] [CLS] [SEP] [MASK] em ##bed, sequence_length=6
-            (["embed"], ["em"]) ->
-                token_ids    [[2, 5, 6, 3, 5, 3]]
-                segment_ids  [[0, 0, 0, 0, 1, 1]]
-                padding_mask [[1, 1, 1, 1, 1, 1]]
+        >>> from kbert.text.tokenizer import BertTokenizer
+        >>> tokens = "[PAD] [UNK] [CLS] [SEP] [MASK] em ##bed".split()
+        >>> tokenizer = BertTokenizer(tokens, lowercase=True)
+        >>> preprocessor = BertPreprocessor(tokenizer, sequence_length=6)
+        >>> for name, rows in preprocessor((["embed"], ["em"])).items():
+        ...     print(name, rows.numpy().tolist())
+        token_ids    [[2, 5, 6, 3, 5, 3]]
+        segment_ids  [[0, 0, 0, 0, 1, 1]]
+        padding_mask [[1, 1, 1, 1, 1, 1]]
 
     Args:
         tokenizer: a `BertTokenizer` or `SentencePieceTokenizer`, or the dict that Keras
@@ -91,7 +95,11 @@ def _in_graph(value):
 
 
 def _segments(texts) -> tuple:
-    """["a", "b"] -> (["a", "b"],): one segment; (["a"], ["b"]) -> the two of them."""
+    """A list is one segment, a tuple one or two of them.
+
+    >>> _segments(["a", "b"]), _segments((["a"], ["b"]))
+    ((['a', 'b'],), (['a'], ['b']))
+    """
     if isinstance(texts, tuple):
         return texts
     if isinstance(texts, list) and texts and not isinstance(texts[0], str | bytes):

@@ -50,10 +50,14 @@ class ReferenceTokenizer:
     the front until nothing is left. A word with a remainder that no piece begins, or
     with too many characters, becomes one unknown token.
 
-        vocabulary [PAD] [UNK] [CLS] [SEP] [MASK] em ##bed ##ding !, lowercase=True
-            tokenize("Embedding!") -> ["em", "##bed", "##ding", "!"]
-            __call__(["Embedding!", "xx"]) -> [[5, 6, 7, 8], [1]]
-            detokenize([2, 5, 6, 7, 8, 3]) -> "embedding !"
+        >>> tokens = "[PAD] [UNK] [CLS] [SEP] [MASK] em ##bed ##ding !".split()
+        >>> tokenizer = ReferenceTokenizer(tokens, lowercase=True)
+        >>> tokenizer(["Embedding!", "xx"]), tokenizer.tokenize("Embedding!")
+        ([[5, 6, 7, 8], [1]], ['em', '##bed', '##ding', '!'])
+        >>> tokenizer.tokenize_with_offsets("Embedding !")
+        [(5, 0, 2), (6, 2, 5), (7, 5, 9), (8, 10, 11)]
+        >>> tokenizer.detokenize([2, 5, 6, 7, 8, 3])
+        'embedding !'
 
     These speak of one text, or of a list of them where they are given one; the methods
     that all tokenizers share, of batches (`kbert.text.tokenizer_protocol`).
@@ -121,7 +125,7 @@ class ReferenceTokenizer:
         return [self._ids(text) for text in as_texts(texts)]
 
     def tokenize(self, text: str | list[str]) -> list:
-        """The pieces of one text: "Embedding!" -> ["em", "##bed", "##ding", "!"].
+        """The pieces of one text.
 
         Of a list of texts, a list of them.
         """
@@ -138,18 +142,13 @@ class ReferenceTokenizer:
         the others have an empty slice behind it. Characters that leave nothing behind
         (white space, controls, stripped accents) belong to a token only inside its
         slice. Of a list of texts, a list of such lists.
-
-            "Embedding !" -> [(5, 0, 2), (6, 2, 5), (7, 5, 9), (8, 10, 11)]
         """
         if isinstance(text, str):
             return self.located(text)[0]
         return self.located(text)
 
     def detokenize(self, ids: Iterable[int]) -> str:
-        """Joins pieces with spaces, glues "##", leaves special tokens out.
-
-        [2, 5, 6, 7, 8, 3] -> "embedding !"
-        """
+        """Joins pieces with spaces, glues "##", leaves special tokens out."""
         special = self.vocabulary.special_ids
         tokens = [self.vocabulary.id_to_token(id) for id in ids if id not in special]
         return " ".join(tokens).replace(" ##", "")
@@ -183,7 +182,7 @@ class ReferenceTokenizer:
         return [self.detokenize(row) for row in as_rows(ids)]
 
     def filled(self, before, token, after):
-        """ "영화 ", "좋", "다" -> "영화 좋다"; "영화 ", "##가", "" -> "영화가"."""
+        """A text with a token where a mask was: see `filled_word_piece`."""
         return filled_word_piece(before, token, after)
 
     def with_special_tokens_in_text(self, which):
@@ -204,7 +203,12 @@ class ReferenceTokenizer:
         return cls(**config)
 
     def words(self, text: str) -> list[str]:
-        """The text before WordPiece: "Don't  stop" -> ["don", "'", "t", "stop"]."""
+        """The text before WordPiece.
+
+        >>> tokens = "[PAD] [UNK] [CLS] [SEP] [MASK]".split()
+        >>> ReferenceTokenizer(tokens, lowercase=True).words("Don't  stop")
+        ['don', "'", 't', 'stop']
+        """
         return [
             part
             for word in whole_characters(text).translate(self._table).split()

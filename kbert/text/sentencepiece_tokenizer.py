@@ -260,7 +260,11 @@ def _as_utf8(strings):
 
 
 def _leading_space(strings, start, length):
-    """Bytes of white space that slices begin with: "a  b", 1, 3 -> 2."""
+    """Bytes of white space that slices begin with.
+
+    >>> _leading_space(["a  b"], [1], [3]).numpy().tolist()
+    [2]
+    """
     slices = tf.strings.substr(strings, start, length)
     stripped = tf.strings.regex_replace(slices, _LEADING_SPACE, "")
     return tf.strings.length(slices) - tf.strings.length(stripped)
@@ -269,7 +273,9 @@ def _leading_space(strings, start, length):
 def _in_characters(strings, rows, offsets):
     """Offsets in bytes to offsets in characters.
 
-        ["가a", "나"], rows [0, 0, 1], offsets [3, 4, 3] -> [1, 2, 1]
+        >>> rows, offsets = tf.constant([0, 0, 1], tf.int64), tf.constant([3, 4, 3])
+        >>> _in_characters(tf.constant(["가a", "나"]), rows, offsets).numpy().tolist()
+        [1, 2, 1]
 
     Args:
         strings: (B,), UTF-8.

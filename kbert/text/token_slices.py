@@ -9,7 +9,12 @@ import numpy as np
 class TokenSlices:
     """The tokens of many texts, end to end.
 
-        ["embed !", ""] -> ids 5 6 8, starts 0 2 6, limits 2 5 7, splits 0 3 3
+        >>> from kbert.text.reference_tokenizer import ReferenceTokenizer
+        >>> tokens = "[PAD] [UNK] [CLS] [SEP] [MASK] em ##bed ##ding !".split()
+        >>> ReferenceTokenizer(tokens).slices(["embed !", ""])
+        TokenSlices(ids=array([5, 6, 8], dtype=int32),
+                    starts=array([0, 2, 6], dtype=int32),
+                    limits=array([2, 5, 7], dtype=int32), splits=array([0, 3, 3]))
 
     Attributes:
         ids: int32 (N,), rows of the vocabulary.

@@ -31,8 +31,17 @@ class BertTokenizer(keras.layers.Layer):
     `tokenize_with_offsets` and `detokenize` take a batch and give tensors; for lists
     and NumPy's arrays there are the methods of `kbert.text.tokenizer_protocol`.
 
-        vocabulary [PAD] [UNK] [CLS] [SEP] [MASK] em ##bed ##ding !, lowercase=True
-            ["Embedding!", "xx", ""] -> [[5, 6, 7, 8], [1], []]
+        >>> tokens = "[PAD] [UNK] [CLS] [SEP] [MASK] em ##bed ##ding !".split()
+        >>> tokenizer = BertTokenizer(tokens, lowercase=True)
+        >>> tokenizer(["Embedding!", "xx", ""]).to_list()
+        [[5, 6, 7, 8], [1], []]
+        >>> tokenizer.tokenize(["Embedding!"]).to_list()
+        [[b'em', b'##bed', b'##ding', b'!']]
+        >>> located = tokenizer.tokenize_with_offsets(["Embedding !"])
+        >>> [part.to_list() for part in located]  # ids, starts, limits
+        [[[5, 6, 7, 8]], [[0, 2, 5, 10]], [[2, 5, 9, 11]]]
+        >>> tokenizer.detokenize([[2, 5, 6, 7, 8, 3, 0]]).numpy().tolist()
+        [b'embedding !']
 
     Args:
         vocabulary: a `Vocabulary`, the path of a `vocab.txt`, or a list of tokens. The
@@ -129,7 +138,7 @@ class BertTokenizer(keras.layers.Layer):
         )
 
     def tokenize(self, strings):
-        """Strings (B,) -> pieces, ragged strings (B, None): [["em", "##bed"]]."""
+        """Strings (B,) -> pieces, ragged strings (B, None)."""
         ids = self.call(strings)
         return ids.with_flat_values(tf.gather(self._tokens, ids.flat_values))
 
@@ -141,8 +150,6 @@ class BertTokenizer(keras.layers.Layer):
         belongs to the first of them, and the others have an empty slice behind it.
         Characters that leave nothing behind (white space, controls, stripped accents)
         belong to a token only inside its slice.
-
-            ["Embedding !"] -> [[5, 6, 7, 8]], [[0, 2, 5, 10]], [[2, 5, 9, 11]]
 
         Args:
             strings: (B,).
@@ -182,10 +189,7 @@ class BertTokenizer(keras.layers.Layer):
         return ids, starts, limits
 
     def detokenize(self, ids):
-        """Ids, ragged or dense (B, L) -> strings (B,), without special tokens.
-
-        [[2, 5, 6, 7, 8, 3, 0]] -> ["embedding !"]
-        """
+        """Ids, ragged or dense (B, L) -> strings (B,), without special tokens."""
         if not isinstance(ids, tf.RaggedTensor):
             ids = tf.RaggedTensor.from_tensor(tf.convert_to_tensor(ids))
         special = tf.constant(self.vocabulary.special_ids, ids.dtype)
@@ -216,7 +220,7 @@ class BertTokenizer(keras.layers.Layer):
         return texts_of(self, ids)
 
     def filled(self, before, token, after):
-        """ "영화 ", "좋", "다" -> "영화 좋다"; "영화 ", "##가", "" -> "영화가"."""
+        """A text with a token where a mask was: see `filled_word_piece`."""
         return filled_word_piece(before, token, after)
 
     def filled_in_graph(self, before, tokens, after):
@@ -252,13 +256,21 @@ class BertTokenizer(keras.layers.Layer):
 
 
 def _shifted(limits):
-    """Each row one place on, 0 first: [[2, 5, 9], []] -> [[0, 2, 5], []]."""
+    """Each row one place on, 0 first.
+
+    >>> _shifted(tf.ragged.constant([[2, 5, 9], []], tf.int32)).to_list()
+    [[0, 2, 5], []]
+    """
     zeros = tf.zeros([limits.nrows(), 1], limits.dtype)
     return tf.concat([zeros, limits], axis=1)[:, :-1]
 
 
 def _to_bytes(strings, places):
-    """Places in characters -> in bytes: "가b" with 0, 1, 2 -> 0, 3, 4."""
+    """Places in characters to places in bytes.
+
+    >>> _to_bytes(["가b"], tf.ragged.constant([[0, 1, 2]], tf.int32)).to_list()
+    [[0, 3, 4]]
+    """
     strings = as_utf8(strings)
     _, starts = tf.strings.unicode_decode_with_offsets(strings, "UTF-8")
     ends = tf.cast(tf.strings.length(strings), tf.int64)[:, None]

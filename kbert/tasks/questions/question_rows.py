@@ -70,9 +70,11 @@ def pack_questions(
 ) -> PackedQuestions:
     """Packs questions; each different question and context is tokenized once.
 
-        question 7, context 10 11 12 13, its answer 12 13, windows of 3, stride 1 ->
-            [2 7 3 10 11 12 3] targets [0, 0]: the answer is cut
-            [2 7 3 11 12 13 3] targets [4, 5]
+    Rows of question 7 and context 10 11 12 13 with the answer 12 13, if windows had 3
+    tokens and a stride of 1:
+
+        [2 7 3 10 11 12 3] targets [0, 0]: the answer is cut
+        [2 7 3 11 12 13 3] targets [4, 5]
 
     Targets come from the first of several answers.
 
@@ -141,7 +143,11 @@ def _targets(spans, window_starts, covered):
 
 
 def _distinct(texts):
-    """Each text once, and the place of each: [a, b, a] -> [a, b], [0, 1, 0]."""
+    """Each text once, and the place of each.
+
+    >>> _distinct(["a", "b", "a"])
+    (['a', 'b'], array([0, 1, 0]))
+    """
     places = {}
     place_of = [places.setdefault(text, len(places)) for text in texts]
     return list(places), np.array(place_of, "int64")

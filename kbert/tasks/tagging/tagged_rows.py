@@ -104,7 +104,7 @@ def targets_and_weights(
 
     The weights average to 1 over all B L entries; where nothing counts, all are 0.
 
-        3 of 2 x 8 tokens count -> weights 16/3 there, 0 elsewhere
+    Where 3 of 2 x 8 tokens count, they have weights of 16/3, and the others 0.
 
     Args:
         rows: numbers of B rows.
@@ -128,7 +128,10 @@ def unit_tags(
     the others. Where no token was made of a unit, its tag is O (where labels have none,
     the first of them) and the probability 0.
 
-        one token for two units, best label B-PS -> B-PS I-PS
+        >>> places, is_first = np.array([0, 0]), np.array([True, False])  # one token
+        >>> packed = TaggedRows(None, [], None, None, places, is_first)
+        >>> unit_tags(np.array([[0.0, 9.0]]), packed, ["O", "B-PS"])[0].tolist()
+        ['B-PS', 'I-PS']
 
     Args:
         outputs: float32 (N, C), logits in the order of `packed.rows.token_ids`.
@@ -179,7 +182,11 @@ def _spread(examples, slices):
 def _units_of_tokens(examples, slices):
     """The unit of each token's first character, and each unit's first token; else -1.
 
-    Units (0, 9) (10, 11), slices (0, 2) (2, 5) (5, 9) (10, 11) -> 0 0 0 1, 0 3
+    >>> example = TaggedText("Embedding !", units=((0, 9), (10, 11)))
+    >>> ids, starts, limits = np.array([[5, 6, 7, 8], [0, 2, 5, 10], [2, 5, 9, 11]])
+    >>> slices = TokenSlices(ids, starts, limits, splits=np.array([0, 4]))
+    >>> _units_of_tokens([example], slices)
+    (array([0, 0, 0, 1]), array([0, 3]))
     """
     starts, limits, token_starts, token_limits = _spread(examples, slices)
     owners = np.searchsorted(starts, token_starts, "right") - 1
@@ -198,7 +205,10 @@ def _tokens_of_characters(examples, slices, first_tokens):
     A character that left nothing behind (a dropped accent, a control character) goes
     with the one before it if they touch, so that no entity breaks there.
 
-        characters 0 1 2, slices (0, 2), nothing from 2 -> 0 0 0
+        >>> example = TaggedText("abc", units=((0, 1), (1, 2), (2, 3)))
+        >>> slices = TokenSlices(*np.array([[5], [0], [2]]), splits=np.array([0, 1]))
+        >>> _tokens_of_characters([example], slices, np.array([0, -1, -1])).tolist()
+        [0, 0, 0]
     """
     starts, limits, token_starts, token_limits = _spread(examples, slices)
     filled = np.flatnonzero(token_starts < token_limits)

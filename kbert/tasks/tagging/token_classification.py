@@ -229,9 +229,7 @@ class TokenClassification:
         """(inputs, targets int32 (B, L), weights float32 (B, L)) of some rows.
 
         The weights average to 1 over all B L entries, so that the loss is the mean over
-        the tokens that count:
-
-            3 of 2 x 8 tokens count -> weights 16/3 there, 0 elsewhere
+        the tokens that count: where 3 of 2 x 8 do, their weights are 16/3.
         """
         inputs = packed.rows.batch(rows)
         return inputs, *targets_and_weights(packed, rows, inputs["padding_mask"] == 1)

@@ -81,6 +81,25 @@ def resolve(handle: str) -> Path:
         PermissionError: the hub asks for an account or the acceptance of terms.
         ImportError: the hub's library is not installed.
     """
+    scheme, match = _parts(handle)
+    if scheme == KERASHUB:
+        return resolve(_preset_handle(match[0]))
+    if scheme == KAGGLE:
+        return _from_kaggle(handle, match[0])
+    return _from_huggingface(handle, *match.groups())
+
+
+def check_handle(handle: str) -> None:
+    """Whether a handle is spelled as its hub allows; nothing is asked of the hub.
+
+    Raises:
+        ValueError: it is not.
+    """
+    _parts(handle)
+
+
+def _parts(handle):
+    """The scheme, and the match of the name behind it."""
     scheme, _, name = handle.partition("://") if is_handle(handle) else ("", "", "")
     if scheme not in _NAMES:
         raise ValueError(
@@ -89,11 +108,7 @@ def resolve(handle: str) -> Path:
     match = _NAMES[scheme].fullmatch(name)
     if match is None or ".." in name or "--" in name:
         raise ValueError(f"Expected a handle as {_EXAMPLES[scheme]}; got {handle!r}.")
-    if scheme == KERASHUB:
-        return resolve(_preset_handle(name))
-    if scheme == KAGGLE:
-        return _from_kaggle(handle, name)
-    return _from_huggingface(handle, *match.groups())
+    return scheme, match
 
 
 def _preset_handle(name):

@@ -24,21 +24,33 @@ def begin_or_resume(
         FileExistsError: there is an unfinished run, and neither was asked for.
         ValueError: the unfinished run had other facts; they are named.
     """
-    output = Path(output)
-    directory = output.with_name(output.name + ".unfinished")
+    directory = refuse_unfinished(output, is_resumed, overwrites)
     if directory.exists():
-        _meet(directory, facts, is_resumed, overwrites)
+        _meet(directory, facts, is_resumed)
     directory.mkdir(parents=True, exist_ok=True)
     write_json(directory / "run.json", facts)
     return directory
 
 
-def _meet(directory, facts, is_resumed, overwrites):
-    if not is_resumed and not overwrites:
+def refuse_unfinished(output: str | Path, is_resumed: bool, overwrites: bool) -> Path:
+    """Asked before long work: may OUTPUT.unfinished be begun, or gone on with?
+
+    Returns: the directory of the run, whether it is there or not.
+
+    Raises:
+        FileExistsError: there is an unfinished run, and neither was asked for.
+    """
+    output = Path(output)
+    directory = output.with_name(output.name + ".unfinished")
+    if directory.exists() and not is_resumed and not overwrites:
         raise FileExistsError(
             f"Expected no unfinished run; there is {directory}. Pass --resume "
             "to go on with it, or --overwrite to start again."
         )
+    return directory
+
+
+def _meet(directory, facts, is_resumed):
     if not is_resumed:
         shutil.rmtree(directory)
         return

@@ -62,7 +62,7 @@ _HOMES = {
     "kbert.export.saved_model": ("export_saved_model",),
     "kbert.export.onnx": ("export_onnx",),
     "kbert.export.litert": ("export_litert",),
-    "kbert.server.serve": ("serve",),
+    "kbert.commands.serve": ("serve",),
     "kbert.commands.demo": ("demo",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

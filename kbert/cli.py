@@ -16,24 +16,23 @@ import json
 import os
 import re
 import sys
-import tempfile
 from pathlib import Path
+
+from kbert.commands.quiet_tensorflow import quiet_start
 
 
 @dataclasses.dataclass(frozen=True)
 class Command:
     """A subcommand: its name, its function's home and name, and what comes after.
 
-    `next_command` is a format over the function's arguments and `result`.
-    `starts_tensorflow`: whether its module imports TensorFlow, whose start-up log is
-    kept from the screen.
+    `next_command` is a format over the function's arguments and `result`. The module
+    imports no framework: its function checks the arguments, and then imports one.
     """
 
     name: str
     module: str
     function: str
     next_command: str = ""
-    starts_tensorflow: bool = True
 
 
 COMMANDS = (
@@ -43,11 +42,11 @@ COMMANDS = (
         "vocab",
         "kbert pretrain {corpus} --vocabulary {output} --output my-bert",
     ),
-    Command("tokenize", "kbert.commands.tokenize", "tokenize", starts_tensorflow=False),
+    Command("tokenize", "kbert.commands.tokenize", "tokenize"),
     Command("extend-vocab", "kbert.commands.vocab", "extend_vocab"),
     Command("prune-vocab", "kbert.commands.vocab", "prune_vocab"),
     Command("convert", "kbert.commands.convert", "convert"),
-    Command("doctor", "kbert.diagnosis.doctor", "doctor", starts_tensorflow=False),
+    Command("doctor", "kbert.diagnosis.doctor", "doctor"),
     Command("extract-features", "kbert.commands.extract_features", "feature_lines"),
     Command(
         "pretrain",
@@ -74,7 +73,7 @@ COMMANDS = (
     ),
     Command("export-onnx", "kbert.export.onnx", "export_onnx"),
     Command("export-litert", "kbert.export.litert", "export_litert"),
-    Command("serve", "kbert.server.serve", "serve"),
+    Command("serve", "kbert.commands.serve", "serve"),
     Command(
         "demo",
         "kbert.commands.demo",
@@ -88,7 +87,11 @@ _POSITIONAL = ("corpus", "task", "model", "text", "data", "models")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one command; gives the exit code: 0, 1 for failure, 2 for usage."""
+    """Runs one command; gives the exit code: 0, 1 for failure, 2 for usage.
+
+    Usage is what `argparse` refuses and what raises `UsageError`: options, and values
+    of them, that can never be right. What is not there or in the way is a failure.
+    """
     parser = _parser(sys.argv[1:] if arguments is None else arguments)
     options = vars(parser.parse_args(arguments))
     command, debug = options.pop("command"), options.pop("debug")
@@ -97,11 +100,10 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
-        is_loud = debug or not command.starts_tensorflow
-        with contextlib.nullcontext() if is_loud else _quiet_start():
+        with contextlib.nullcontext() if debug else quiet_start():
             module = importlib.import_module(command.module)
-        result = getattr(module, command.function)(**options)
-        _show(result)
+            result = getattr(module, command.function)(**options)
+            _show(result)
     except KeyboardInterrupt:
         print("kbert: interrupted", file=sys.stderr)
         return 130
@@ -114,7 +116,7 @@ def main(arguments: list[str] | None = None) -> int:
         message = str(error).strip() or type(error).__name__
         print(f"kbert {command.name}: {message}", file=sys.stderr)
         print("(--debug shows where)", file=sys.stderr)
-        return 1
+        return getattr(error, "exit_code", 1)
     words = {
         name: " ".join(map(str, value)) if isinstance(value, list) else value
         for name, value in options.items()
@@ -123,31 +125,6 @@ def main(arguments: list[str] | None = None) -> int:
         text = command.next_command.format(**words, result=result)
         print(f"Next:\n  {text}", file=sys.stderr)
     return getattr(result, "exit_code", 0)  # a diagnosis has one
-
-
-@contextlib.contextmanager
-def _quiet_start():
-    """Keeps TensorFlow's start-up log from the screen, unless starting fails.
-
-    It is written by C++ code past Python's `sys.stderr`, before any level can be set.
-    """
-    sys.stderr.flush()
-    screen = os.dup(2)
-    with tempfile.TemporaryFile() as log:
-        os.dup2(log.fileno(), 2)
-        try:
-            import tensorflow as tf
-
-            tf.constant(0)  # looks for devices
-            yield
-        except BaseException:
-            log.seek(0)
-            os.write(screen, log.read())
-            raise
-        finally:
-            sys.stderr.flush()
-            os.dup2(screen, 2)
-            os.close(screen)
 
 
 def _show(result):

@@ -6,9 +6,9 @@ from pathlib import Path
 import keras
 
 from kbert.checkpoints.formats import find_checkpoint
-from kbert.checkpoints.hubs import is_handle, resolve
 from kbert.checkpoints.huggingface import directory as huggingface
 from kbert.checkpoints.keras.keras_file import is_keras_file, read_keras
+from kbert.checkpoints.local_path import local_path
 from kbert.checkpoints.model_builder import build, variables_of
 from kbert.checkpoints.weight_transfer import LoadReport
 from kbert.disk.whole_directories import write_directory
@@ -94,21 +94,6 @@ def load_tokenizer(directory_or_preset: str | Path, **overrides):
         `BertTokenizer`.
     """
     return tokenizer_files.load_tokenizer(local_path(directory_or_preset), **overrides)
-
-
-def local_path(model: str | Path) -> Path:
-    """Where a model lies: a path that exists, a preset's, or a handle's download.
-
-    Raises:
-        FileNotFoundError: neither, or the hub has no such model.
-    """
-    if is_handle(model):
-        return resolve(model)
-    path = Path(model)
-    # A TF1 checkpoint's path is that of no file: its files are PATH.index, PATH.data-…
-    if path.is_file() or path.with_name(f"{path.name}.index").is_file():
-        return path
-    return model_path(model)
 
 
 def _load(directory_or_preset, head, dtype):

@@ -10,15 +10,16 @@ leaves nothing behind. None stands for "not given" and passes everywhere.
 
 import difflib
 import encodings.aliases
+import importlib.util
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from kbert.checkpoints.hubs import check_handle, is_handle
+from kbert.checkpoints.local_path import existing_path
 from kbert.disk.resumable_output import refuse_unfinished
 from kbert.disk.whole_directories import refuse_existing
 from kbert.tasks.data.tfds import is_tfds
-from kbert.text.tokenizer_files import model_path
 
 
 class UsageError(ValueError):
@@ -44,34 +45,30 @@ def check_model(model: str | Path | None) -> None:
         except ValueError as error:
             raise UsageError(str(error)) from None
         return
-    path = Path(model)
-    # A TF1 checkpoint's path is that of no file: its files are PATH.index, PATH.data-…
-    if not path.is_file() and not path.with_name(f"{path.name}.index").is_file():
-        model_path(model)
+    existing_path(model)
 
 
 def check_file(file: str | Path | None, what: str = "a file") -> None:
-    """A file to read, or - for standard input.
+    """A file to read.
 
     Raises:
         FileNotFoundError: it is not there; names those spelled nearly so.
         IsADirectoryError: it is a directory.
     """
-    if file is None or str(file) == "-":
+    if file is None:
         return
-    path = Path(file)
-    if path.is_dir():
+    if os.path.isdir(file):
         raise IsADirectoryError(f"Expected {what}; {file} is a directory.")
-    if path.exists():
-        return
-    names = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-    raise FileNotFoundError(
-        f"Expected {what}; {file} does not exist.{_meant(path.name, names)}"
-    )
+    if not os.path.exists(file):  # of a whole text, too long for a name, too
+        path = Path(file)
+        names = os.listdir(path.parent) if path.parent.is_dir() else []
+        raise FileNotFoundError(
+            f"Expected {what}; {file} does not exist.{_meant(path.name, names)}"
+        )
 
 
 def check_data(source: str | Path | None) -> None:
-    """Examples: a file, - for standard input, or tfds:NAME, which is not looked up."""
+    """Examples: a file, or tfds:NAME, which is not looked up."""
     if source is None or is_tfds(source):
         return
     check_file(source, "a file of examples, or tfds:NAME")
@@ -147,21 +144,23 @@ def check_number(
 ) -> None:
     """A number within bounds; NaN is within none.
 
-    "held_out", 0.7, least=0, most=0.5 ->
-        Expected held_out of at least 0 and at most 0.5; got 0.7.
+    "held_out", 0.7, least=0, most=0.5 -> held_out must be from 0 to 0.5; got 0.7.
+    "dropout", 1.0, least=0, below=1   -> dropout must be at least 0 and below 1; got …
     """
     if value is None:
         return
     bounds = [
-        (f"of at least {least}", least is None or value >= least),
+        (f"at least {least}", least is None or value >= least),
         (f"above {above}", above is None or value > above),
         (f"at most {most}", most is None or value <= most),
         (f"below {below}", below is None or value < below),
     ]
     if all(holds for _, holds in bounds):
         return
-    words = [text for text, _ in bounds if not text.endswith("None")]
-    raise UsageError(f"Expected {name} {' and '.join(words)}; got {value}.")
+    words = " and ".join(text for text, _ in bounds if not text.endswith("None"))
+    if least is not None and most is not None:
+        words = f"from {least} to {most}"
+    raise UsageError(f"{name} must be {words}; got {value}.")
 
 
 def check_counts(**counts: int | None) -> None:
@@ -173,6 +172,21 @@ def check_counts(**counts: int | None) -> None:
 def check_share(name: str, value: float | None) -> None:
     """A share of a whole that leaves something over: from 0 to below 1."""
     check_number(name, value, least=0, below=1)
+
+
+def check_packages(extra: str, *packages: str) -> None:
+    """Packages that an extra of kbert brings; they are looked for, not imported.
+
+    Raises:
+        ModuleNotFoundError: one is not installed; says how to install it.
+    """
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            raise ModuleNotFoundError(
+                f"Expected the packages of kbert[{extra}]; {package} is missing. "
+                f"Install them: pip install 'kbert[{extra}]'.",
+                name=package,
+            )
 
 
 def check_encoding(encoding: str | None) -> None:

@@ -28,39 +28,22 @@ from starlette.routing import Route
 
 from kbert.server.batcher import Batcher, Overloaded
 from kbert.server.loaded_model import DEFAULT
-from kbert.server.log import LOGGER
-from kbert.server.metrics import ServerMetrics
 from kbert.server.model_store import ModelNotFound, ModelStore
 from kbert.server.rest import (
+    Limits,
     inputs_of,
     metadata_of,
     read_json,
     response_of,
     status_of,
 )
+from kbert.server.telemetry import LOGGER, ServerMetrics
 
 _LOG = logging.getLogger(LOGGER)
 _LARGE_BODY = 1 << 16  # bytes; JSON beyond is read and written in a thread
 _LARGE_ANSWER = 64  # texts
 _HUNG_UP = 499  # as nginx has it; nobody reads it
 _REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
-
-
-@dataclasses.dataclass(frozen=True)
-class Limits:
-    """What a request may ask for.
-
-    Attributes:
-        request_bytes: of its body.
-        texts: in one request.
-        text_bytes: of one text.
-        seconds: until it is given up.
-    """
-
-    request_bytes: int = 16 << 20
-    texts: int = 1024
-    text_bytes: int = 1 << 20
-    seconds: float = 60.0
 
 
 def create_app(

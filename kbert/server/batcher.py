@@ -11,6 +11,7 @@ import numpy as np
 
 from kbert.server.loaded_model import LoadedModel
 from kbert.server.row_batches import (
+    RunCost,
     WaitingRows,
     batch_inputs_of,
     joined,
@@ -19,7 +20,6 @@ from kbert.server.row_batches import (
     runs_of,
     stacked,
 )
-from kbert.server.run_cost import RunCost
 
 
 class Overloaded(RuntimeError):

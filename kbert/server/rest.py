@@ -10,6 +10,7 @@ input, or one output, may be given, and is answered, without its name.
 
 import base64
 import binascii
+import dataclasses
 import json
 
 import numpy as np
@@ -17,6 +18,23 @@ import numpy as np
 from kbert.signatures import Signature
 
 _BINARY = "_bytes"  # outputs with such names are not text
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What a request may ask for.
+
+    Attributes:
+        request_bytes: of its body.
+        texts: in one request.
+        text_bytes: of one text.
+        seconds: until it is given up.
+    """
+
+    request_bytes: int = 16 << 20
+    texts: int = 1024
+    text_bytes: int = 1 << 20
+    seconds: float = 60.0
 
 
 def read_json(body: bytes) -> dict:

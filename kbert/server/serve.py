@@ -1,4 +1,4 @@
-"""`kbert serve`: models behind HTTP, on one machine."""
+"""A server of models behind HTTP, on one machine, until it is told to stop."""
 
 import asyncio
 import contextlib
@@ -6,83 +6,76 @@ import json
 import signal
 import socket
 import sys
+from pathlib import Path
 
-from kbert.server.log import start_log
-from kbert.server.model_store import ModelStore
+import uvicorn
+
+from kbert.server.rest import Limits
+from kbert.server.telemetry import start_log
 
 _GRACE_SECONDS = 10  # for what runs when the server is told to stop
+# Of one version, of one model, of several.
+_GRAPHS = ("saved_model.pb", "*/saved_model.pb", "*/*/saved_model.pb")
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-def serve(
-    models: str = "saved_models",
-    host: str = "127.0.0.1",
-    port: int = 8501,
+def run_server(
+    models: str,
+    host: str,
+    port: int,
+    limits: Limits,
     poll_seconds: float = 1.0,
     num_versions: int = 1,
     token_budget: int = 4096,
     max_waiting_texts: int = 8192,
-    max_texts: int = 1024,
-    max_text_bytes: int = 1048576,
-    max_request_bytes: int = 16777216,
-    timeout_seconds: float = 60.0,
 ) -> None:
-    """Serve exported models over HTTP, with a page to try them.
-
-    The API is TensorFlow Serving's REST API, so clients can move there unchanged; the
-    page is at /, what Prometheus reads at /metrics, health at /healthz. Logs go to
-    standard error, one JSON object a line unless that is a terminal; texts are never
-    logged. SIGTERM and Ctrl-C let running requests end.
+    """Serves models until a signal; the port is bound before TensorFlow is imported.
 
     Args:
         models: the directory of models (NAME/VERSION), of one model, or one version.
-        host: the address to bind to. There is no authentication: another than loopback
-            is for trusted networks, or behind a proxy.
+        host: the address to bind to.
         port: to listen at; 0 takes a free one.
+        limits: of a request.
         poll_seconds: how often to look for new versions.
         num_versions: kept of each model, the newest.
-        token_budget: tokens run at once, padding counted: memory against throughput.
+        token_budget: tokens run at once, padding counted.
         max_waiting_texts: beyond which requests are turned away (503).
-        max_texts: in one request.
-        max_text_bytes: of one text.
-        max_request_bytes: of a request's body.
-        timeout_seconds: until a request is given up (504).
 
     Raises:
         FileNotFoundError: no such directory, or no model in it that can be loaded.
-        ImportError: the server's packages are not installed.
         OSError: the port is taken.
     """
-    try:
-        import uvicorn
-
-        from kbert.server.app import Limits, create_app
-    except ImportError as error:
-        raise ImportError(
-            f"Expected the packages of the server; {error.name} is not installed: "
-            "pip install 'kbert[serve]'"
-        ) from None
-    store = ModelStore(models, poll_seconds, num_versions)
     listening = _listen(host, port)
-    start_log()
-    store.refresh()
-    if not store.names():
-        listening.close()
-        raise FileNotFoundError(
-            f"Expected NAME/VERSION/saved_model.pb in {models}; found no model that "
-            "can be loaded. kbert export makes one."
+    try:
+        if not any(next(Path(models).glob(graph), None) for graph in _GRAPHS):
+            raise _nothing_to_serve(models)
+        from kbert.server.app import create_app
+        from kbert.server.model_store import ModelStore
+
+        store = ModelStore(models, poll_seconds, num_versions)
+        start_log()
+        store.refresh()
+        if not store.names():
+            raise _nothing_to_serve(models)
+        app = create_app(store, token_budget, max_waiting_texts, limits)
+        _say(store, host, listening.getsockname()[1])
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_GRACE_SECONDS,
         )
-    limits = Limits(max_request_bytes, max_texts, max_text_bytes, timeout_seconds)
-    app = create_app(store, token_budget, max_waiting_texts, limits)
-    _say(store, host, listening.getsockname()[1])
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
+        _run(_until_told(uvicorn.Server(config), listening))
+    finally:
+        listening.close()
+
+
+def _nothing_to_serve(models):
+    return FileNotFoundError(
+        f"Expected NAME/VERSION/saved_model.pb in {models}; found no model that can be "
+        "loaded. kbert export makes one."
     )
-    _run(_until_told(uvicorn.Server(config), listening))
 
 
 def _run(coroutine):

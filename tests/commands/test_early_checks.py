@@ -15,6 +15,7 @@ from kbert.commands.early_checks import (
     check_model,
     check_number,
     check_output,
+    check_packages,
     check_run_output,
     check_share,
 )
@@ -51,12 +52,13 @@ def test_files_and_data(tmp_path):
     (tmp_path / "train.tsv").write_text("text\tlabel\n")
     check_file(tmp_path / "train.tsv")
     check_data(str(tmp_path / "train.tsv"))
-    check_data("-")
     check_data("tfds:glue/sst2")
     with pytest.raises(FileNotFoundError, match=r"exist. Did you mean train.tsv\?"):
         check_data(tmp_path / "trian.tsv")
     with pytest.raises(FileNotFoundError, match="Expected texts; .*dev.tsv does not"):
         check_file(tmp_path / "nowhere" / "dev.tsv", "texts")
+    with pytest.raises(FileNotFoundError, match="NAME; .* does not exist"):
+        check_data("정말 재미있다 " * 100)  # too long for a name of a file
     with pytest.raises(IsADirectoryError, match="tfds:NAME; .* is a directory"):
         check_data(tmp_path)
 
@@ -112,15 +114,14 @@ def test_numbers():
     check_number("rate", 1e-9, above=0)
     check_counts(steps=1, batch_size=64)
     check_share("dev_share", 0)
-    expected = "Expected held_out of at least 0 and at most 0.5; got 0.7."
-    with pytest.raises(UsageError, match=expected):
+    with pytest.raises(UsageError, match="held_out must be from 0 to 0.5; got 0.7."):
         check_number("held_out", 0.7, least=0, most=0.5)
-    with pytest.raises(UsageError, match="Expected rate above 0; got 0."):
+    with pytest.raises(UsageError, match="rate must be above 0; got 0."):
         check_number("rate", 0, above=0)
-    with pytest.raises(UsageError, match="batch_size of at least 1; got -3."):
+    with pytest.raises(UsageError, match="batch_size must be at least 1; got -3."):
         check_counts(steps=1, batch_size=-3)
     for share in (1, -0.1, float("nan")):
-        with pytest.raises(UsageError, match="dev_share of at least 0 and below 1; g"):
+        with pytest.raises(UsageError, match="must be at least 0 and below 1; g"):
             check_share("dev_share", share)
 
 
@@ -132,6 +133,14 @@ def test_encodings():
     for name in ("hex", "no\0such", "klingon"):
         with pytest.raises(UsageError, match="Expected an encoding that Python knows"):
             check_encoding(name)
+
+
+def test_packages(monkeypatch):
+    check_packages("onnx", "json", "os")
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    expected = r"kbert\[onnx\]; onnx is missing. .*pip install 'kbert\[onnx\]'"
+    with pytest.raises(ModuleNotFoundError, match=expected):
+        check_packages("onnx", "json", "onnx")
 
 
 def test_they_bring_no_framework():

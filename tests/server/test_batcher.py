@@ -11,6 +11,7 @@ import pytest
 from kbert.server.batcher import Batcher, Overloaded
 from kbert.server.loaded_model import LoadedModel
 from kbert.server.row_batches import (
+    RunCost,
     WaitingRows,
     best_runs,
     joined,
@@ -18,7 +19,6 @@ from kbert.server.row_batches import (
     rows_of,
     runs_of,
 )
-from kbert.server.run_cost import RunCost
 from kbert.signatures import TAG, TEXT, Signature, Tensor
 
 CARD = {"sequence_length": 100}

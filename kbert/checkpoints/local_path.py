@@ -1,0 +1,31 @@
+"""Where a model lies on this machine, found without opening it."""
+
+from pathlib import Path
+
+from kbert.checkpoints.hubs import is_handle, resolve
+from kbert.text.tokenizer_files import model_path
+
+
+def local_path(model: str | Path) -> Path:
+    """Where a model lies: a path that exists, a preset's, or a handle's download.
+
+    What comes out may be put in again: a command asks a hub once, and goes on with the
+    path.
+
+    Raises:
+        FileNotFoundError: neither, or the hub has no such model.
+    """
+    return resolve(model) if is_handle(model) else existing_path(model)
+
+
+def existing_path(model: str | Path) -> Path:
+    """As `local_path`, of anything but a handle.
+
+    Raises:
+        FileNotFoundError: neither a path that exists nor a preset's name.
+    """
+    path = Path(model)
+    # A TF1 checkpoint's path is that of no file: its files are PATH.index, PATH.data-…
+    if path.is_file() or path.with_name(f"{path.name}.index").is_file():
+        return path
+    return model_path(model)

@@ -46,7 +46,7 @@ COMMANDS = (
     Command("extend-vocab", "kbert.commands.vocab", "extend_vocab"),
     Command("prune-vocab", "kbert.commands.vocab", "prune_vocab"),
     Command("convert", "kbert.commands.convert", "convert"),
-    Command("doctor", "kbert.diagnosis.doctor", "doctor"),
+    Command("doctor", "kbert.commands.doctor", "doctor"),
     Command("extract-features", "kbert.commands.extract_features", "feature_lines"),
     Command(
         "pretrain",
@@ -67,12 +67,12 @@ COMMANDS = (
     Command("predict", "kbert.commands.predict", "predict"),
     Command(
         "export",
-        "kbert.export.saved_model",
+        "kbert.commands.export",
         "export_saved_model",
         "kbert serve {output}",
     ),
-    Command("export-onnx", "kbert.export.onnx", "export_onnx"),
-    Command("export-litert", "kbert.export.litert", "export_litert"),
+    Command("export-onnx", "kbert.commands.export", "export_onnx"),
+    Command("export-litert", "kbert.commands.export", "export_litert"),
     Command("serve", "kbert.commands.serve", "serve"),
     Command(
         "demo",

@@ -8,8 +8,25 @@ as the batch's most, and filled up: strings with "", places with -1, scores with
 """
 
 import dataclasses
+import re
 
 MODEL_CARD = "model_card.json"  # beside a graph, or among a SavedModel's assets
+POOLINGS = ("mean", "cls")  # of `embed`: how a text gets one vector
+
+
+def served_name(name: str) -> str:
+    """The name, which becomes a directory and a part of addresses.
+
+    Raises:
+        ValueError: other characters than letters, digits, "_", "-" and ".", or a dot
+            at the start.
+    """
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise ValueError(
+            "Expected a name of letters, digits, _, - and . that starts with none of "
+            f"the last two; got {name!r}. Choose one with --name."
+        )
+    return name
 
 
 @dataclasses.dataclass(frozen=True)

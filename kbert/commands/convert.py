@@ -3,14 +3,14 @@
 import warnings
 from pathlib import Path
 
-from kbert.checkpoints.huggingface.directory import read_config
-from kbert.checkpoints.keras.keras_file import write_keras
-from kbert.checkpoints.load_and_save import (
-    load_with_report,
-    local_path,
-    save,
+from kbert.checkpoints.local_path import local_path
+from kbert.commands.early_checks import (
+    UsageError,
+    check_choice,
+    check_model,
+    check_output,
 )
-from kbert.disk.whole_directories import refuse_existing, write_directory
+from kbert.disk.whole_directories import write_directory
 from kbert.text.tokenizer_files import load_light_tokenizer
 
 TARGETS = ("huggingface", "google-tf1", "kerashub", "keras")
@@ -32,10 +32,16 @@ def convert(model: str, to: str, output: str, overwrite: bool = False) -> Path:
         output: the directory to write, or for keras the file, ending in .keras.
         overwrite: replace an output that exists.
     """
-    if to not in TARGETS:
-        raise ValueError(f"Expected --to {', '.join(TARGETS)}; got {to!r}.")
-    output = refuse_existing(output, overwrite)
+    check_choice("--to", to, TARGETS)
+    check_model(model)
+    check_output(output, overwrite, "file" if to == "keras" else "directory")
+    output = Path(output)
+    if to == "keras" and output.suffix != ".keras":
+        raise UsageError(f"Expected a name that ends in .keras; got {output.name}.")
     path = local_path(model)
+    from kbert.checkpoints.keras.keras_file import write_keras
+    from kbert.checkpoints.load_and_save import load_with_report, save
+
     loaded, report = load_with_report(path)
     print(report)
     tokenizer = _tokenizer(path)
@@ -66,6 +72,8 @@ def _tokenizer(path):
 
 def _config(path):
     """Labels and settings of a Hugging Face directory, beside what the model says."""
+    from kbert.checkpoints.huggingface.directory import read_config
+
     try:
         config = read_config(path)
     except (FileNotFoundError, NotADirectoryError):

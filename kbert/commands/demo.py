@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from kbert.checkpoints.load_and_save import PRESETS
-from kbert.disk.whole_directories import refuse_existing
+from kbert.commands.early_checks import check_output
+from kbert.text.tokenizer_files import PRESETS
 
 PRESET = "kbert_tiny_ko_en"
 SAMPLES = PRESETS / "samples"
@@ -34,15 +34,16 @@ def demo(output: str = "kbert-demo", overwrite: bool = False) -> Path:
         output: the directory for the classifier and its SavedModel.
         overwrite: replace an output directory that exists.
     """
+    check_output(output, overwrite)
+    output = Path(output)
     import tensorflow as tf
 
     from kbert.checkpoints.load_and_save import load, load_tokenizer
     from kbert.commands.evaluate import evaluate
+    from kbert.commands.export import export_saved_model
     from kbert.commands.finetune import finetune
-    from kbert.export.saved_model import export_saved_model
     from kbert.tasks.fill_mask import fill_masks
 
-    output = refuse_existing(output, overwrite)
     print(f"1. {PRESET} fills masks")
     shipped = PRESETS / PRESET  # by path: a directory of that name may lie here
     model, tokenizer = load(shipped), load_tokenizer(shipped)

@@ -3,15 +3,21 @@
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
-from kbert.checkpoints.load_and_save import local_path
-from kbert.commands.answering import load_answerer
+from kbert.checkpoints.local_path import local_path
+from kbert.commands.early_checks import (
+    check_counts,
+    check_data,
+    check_encoding,
+    check_model,
+    check_output,
+)
 from kbert.disk.provenance import command_of, data_facts, versions
 from kbert.disk.whole_directories import write_directory
-from kbert.reports.report import write_report
-from kbert.tasks.task import Task, scored
+
+if TYPE_CHECKING:
+    from kbert.tasks.task import Task
 
 
 def evaluate(
@@ -35,15 +41,24 @@ def evaluate(
     Returns: the scores of the task (0 to 1 unless their name says otherwise) and
         `num_examples`.
     """
-    answerer = load_answerer(model, token_budget, encoding)
+    check_counts(token_budget=token_budget)
+    check_encoding(encoding)
+    check_model(model)
+    check_data(data)
+    check_output(output, overwrite=True)
+    path = local_path(model)
+    from tqdm import tqdm
+
+    from kbert.commands.answering import load_answerer
+    from kbert.tasks.task import scored
+
+    answerer = load_answerer(path, token_budget, encoding)
     task = answerer.task
     examples = list(task.read(data))
     with tqdm(total=len(examples), unit=" examples", disable=None, leave=False) as bar:
         answers = list(answerer.answers(examples, bar))
     scores = scored(task, answers, examples)
-    directory = (
-        Path(output) if output else local_path(model) / "evaluations" / _stem(data)
-    )
+    directory = Path(output) if output else path / "evaluations" / _stem(data)
     facts = {
         "data": data_facts(data, len(examples)),
         "model": str(model),
@@ -67,7 +82,7 @@ def evaluate(
 
 def write_evaluation(
     directory: Path,
-    task: Task,
+    task: "Task",
     examples: list,
     answers: list[dict],
     scores: dict[str, float],
@@ -79,6 +94,8 @@ def write_evaluation(
     scores.json; report.html; predictions.jsonl, or, for question answering, the
     predictions.json and nbest_predictions.json that the official scripts read.
     """
+    from kbert.reports.report import write_report
+
     text = json.dumps({"scores": scores, **facts}, ensure_ascii=False, indent=2)
     (directory / "scores.json").write_text(text + "\n", "utf-8")
     for name, content in task.files(answers).items():

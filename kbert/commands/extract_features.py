@@ -3,12 +3,9 @@
 import sys
 from collections.abc import Iterator
 
-import numpy as np
-
-from kbert.checkpoints.load_and_save import load_backbone, load_tokenizer
+from kbert.checkpoints.local_path import local_path
+from kbert.commands.early_checks import check_counts, check_file, check_model
 from kbert.disk.text_lines import utf8_lines
-from kbert.tasks.feature_extraction import extract_features
-from kbert.text.preprocessor import BertPreprocessor
 
 SEPARATOR = " ||| "  # between the two texts of a pair, as in Google's tool
 _DIGITS = 6  # after the point, as there
@@ -42,10 +39,18 @@ def feature_lines(
         `features`: for each token, special ones counted, `token` and `layers`, each
         with its `index` and D `values`.
     """
-    backbone = load_backbone(model)
+    check_model(model)
+    check_file(data if data != "-" else None, "a file of texts, one a line")
+    check_counts(sequence_length=sequence_length, batch_size=batch_size)
+    path = local_path(model)
+    from kbert.checkpoints.load_and_save import load_backbone, load_tokenizer
+    from kbert.tasks.feature_extraction import extract_features
+    from kbert.text.preprocessor import BertPreprocessor
+
+    backbone = load_backbone(path)
     layers = layers or [-1, -2, -3, -4][: backbone.num_layers]
     preprocessor = BertPreprocessor(
-        load_tokenizer(model), sequence_length or backbone.max_sequence_length
+        load_tokenizer(path), sequence_length or backbone.max_sequence_length
     )
     lines = (line.strip() for line in sys.stdin) if data == "-" else utf8_lines(data)
     features = extract_features(
@@ -61,7 +66,7 @@ def _pairs(lines):
 
 
 def _line(number, row, layers):
-    values = np.round(row["hidden_states"].astype("float64"), _DIGITS)
+    values = row["hidden_states"].astype("float64").round(_DIGITS)
     tokens = [
         {
             "token": token,

@@ -1,19 +1,24 @@
 """Answers of a trained model, one JSON object a line."""
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from tqdm import tqdm
 
-from kbert.checkpoints.load_and_save import load, load_tokenizer, local_path
-from kbert.commands.answering import load_answerer, load_task
+from kbert.checkpoints.local_path import local_path
+from kbert.commands.early_checks import (
+    UsageError,
+    check_counts,
+    check_data,
+    check_encoding,
+    check_model,
+    check_run_output,
+)
 from kbert.disk.answer_file import AnswerFile
 from kbert.disk.provenance import data_facts, directory_facts, versions
-from kbert.disk.whole_directories import refuse_existing
 from kbert.registry import kind_of
-from kbert.tasks.answerer import portions
-from kbert.tasks.fill_mask import fill_masks
 
 
 def predict(
@@ -56,31 +61,55 @@ def predict(
         ValueError: a row that does not fit, a model that was not fine-tuned, or an
             unfinished output of another model, other data or another budget.
     """
+    _check_data(data)
+    if output is None and (resume or overwrite):
+        raise UsageError("Expected --output FILE with --resume and --overwrite.")
+    check_counts(token_budget=token_budget)
+    check_encoding(encoding)
+    check_model(model)
+    check_run_output(output, resume, overwrite, kind="file")
+    path = local_path(model)
+    from kbert.commands.answering import load_answerer, load_task
+    from kbert.tasks.answerer import portions
+
     if output is None:
-        if resume or overwrite:
-            raise ValueError("Expected --output FILE with --resume and --overwrite.")
-        answerer = load_answerer(model, token_budget, encoding)
+        answerer = load_answerer(path, token_budget, encoding)
         return _printed(answerer, _examples(answerer.task, data))
-    refuse_existing(output, overwrite, kind="file")
-    task = load_task(model, encoding)
+    task = load_task(path, encoding)
     count = None if data == "-" else _count(task, data)
     facts = {
         "arguments": {"data": data, "token_budget": token_budget},
         "data": data_facts(data, count),
-        "model": directory_facts(local_path(model)),
+        "model": directory_facts(path),
         "versions": versions(),
     }
     with (
         AnswerFile(output, facts, resume, overwrite) as file,
         tqdm(total=count, unit=" examples", disable=None) as bar,
     ):
-        answerer = load_answerer(model, token_budget, encoding)
+        answerer = load_answerer(path, token_budget, encoding)
         for portion in portions(_examples(task, data), task):
             if file.has(len(portion)):
                 bar.update(len(portion))
             else:
                 file.write(answerer.answer(portion, bar))
     return Path(output)
+
+
+def _check_data(data):
+    if not isinstance(data, str | os.PathLike):
+        raise UsageError(
+            "Expected the path of a file, or - for standard input; got a "
+            f"{type(data).__name__}. For texts in Python, call "
+            "kbert.load_answerer(model)(texts)."
+        )
+    try:
+        check_data(data if data != "-" else None)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"{error} To answer a text itself, send it to standard input, or call "
+            "kbert.load_answerer(model)([text]) in Python."
+        ) from None
 
 
 def _printed(answerer, examples):
@@ -119,13 +148,19 @@ def fill_mask(model: str, text: str, top_k: int = 5) -> list[dict]:
 
     Returns: dicts of `mask` (counted from 1), `token`, `score` (0 to 1) and `filled`.
     """
-    pretrainer = load(model)
+    check_model(model)
+    check_counts(top_k=top_k)
+    path = local_path(model)
+    from kbert.checkpoints.load_and_save import load, load_tokenizer
+    from kbert.tasks.fill_mask import fill_masks
+
+    pretrainer = load(path)
     if kind_of(pretrainer).head != "pretrainer":
         raise ValueError(
             f"Expected a pre-trained model with its masked-language-model head in "
             f"{model}; it holds a {type(pretrainer).__name__}."
         )
-    masks = fill_masks(pretrainer, load_tokenizer(model), text, top_k)
+    masks = fill_masks(pretrainer, load_tokenizer(path), text, top_k)
     return [
         {"mask": number} | candidate
         for number, candidates in enumerate(masks, 1)

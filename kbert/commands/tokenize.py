@@ -4,6 +4,7 @@ import sys
 import unicodedata
 from collections.abc import Iterator
 
+from kbert.commands.early_checks import check_choice
 from kbert.text.tokenizer_files import load_light_tokenizer
 
 
@@ -30,6 +31,7 @@ def tokenize(
 
     Returns: for each text, its pieces and their ids, or its table.
     """
+    check_choice("compatibility", compatibility, ("google", "huggingface"))
     overrides = {"special_tokens_in_text": special_tokens_in_text}
     if lowercase:
         overrides["lowercase"] = True

@@ -8,18 +8,20 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from kbert.checkpoints.huggingface.directory import WEIGHTS, read_config
-from kbert.checkpoints.load_and_save import (
-    load,
+from kbert.commands.early_checks import (
+    check_counts,
+    check_file,
+    check_number,
+    check_output,
+)
+from kbert.disk.text_lines import text_files, utf8_lines
+from kbert.disk.whole_directories import write_directory
+from kbert.text.reference_tokenizer import ReferenceTokenizer
+from kbert.text.tokenizer_files import (
     load_reference_tokenizer,
     model_path,
-    save,
     write_tokenizer,
 )
-from kbert.checkpoints.vocabulary_transfer import with_vocabulary
-from kbert.disk.text_lines import text_files, utf8_lines
-from kbert.disk.whole_directories import refuse_existing, write_directory
-from kbert.text.reference_tokenizer import ReferenceTokenizer
 from kbert.text.vocabulary_change import extend_vocabulary, prune_vocabulary
 from kbert.text.vocabulary_learner import (
     learn_vocabulary,
@@ -57,9 +59,14 @@ def vocab(
             100, and 0 learns from all lines and reports nothing.
         overwrite: replace an output directory that exists.
     """
-    output = refuse_existing(output, overwrite)
-    if not 0 <= held_out <= 0.5:
-        raise ValueError(f"held_out must be from 0 to 0.5; got {held_out}.")
+    check_counts(
+        vocabulary_size=vocabulary_size,
+        max_alphabet=max_alphabet,
+        min_frequency=min_frequency,
+    )
+    check_number("held_out", held_out, least=0, most=0.5)
+    check_output(output, overwrite)
+    output = Path(output)
     every = round(1 / held_out) if held_out else 0
     paths = text_files(corpus)
     settings = {
@@ -109,7 +116,9 @@ def extend_vocab(
             model keeps its size; otherwise they are appended.
         overwrite: replace an output directory that exists.
     """
-    output = refuse_existing(output, overwrite)
+    check_output(output, overwrite)
+    check_file(tokens, "a file of tokens, one a line")
+    output = Path(output)
     tokenizer = load_reference_tokenizer(model_path(model))
     wanted = [_looked_up(tokenizer, line) for line in utf8_lines(tokens) if line]
     try:
@@ -152,9 +161,11 @@ def prune_vocab(
         min_count: how often a token must be used to stay.
         overwrite: replace an output directory that exists.
     """
-    output = refuse_existing(output, overwrite)
+    check_counts(min_count=min_count)
+    check_output(output, overwrite)
+    output, files = Path(output), text_files(texts)
     tokenizer = load_reference_tokenizer(model_path(model))
-    lines = (line for path in text_files(texts) for line in utf8_lines(path))
+    lines = (line for path in files for line in utf8_lines(path))
     bar = tqdm(lines, "counting tokens", unit=" lines", disable=None, leave=False)
     vocabulary = prune_vocabulary(tokenizer, bar, min_count)
     _write_changed(model, tokenizer, vocabulary, output, overwrite)
@@ -191,6 +202,10 @@ def _looked_up(tokenizer, token):
 
 def _write_changed(model, tokenizer, vocabulary, output, overwrite):
     """The model under another vocabulary, with all else its directory says."""
+    from kbert.checkpoints.huggingface.directory import WEIGHTS, read_config
+    from kbert.checkpoints.load_and_save import load, save
+    from kbert.checkpoints.vocabulary_transfer import with_vocabulary
+
     directory, old = model_path(model), tokenizer.vocabulary
     changed = with_vocabulary(load(directory), tokenizer, vocabulary)
     config = {

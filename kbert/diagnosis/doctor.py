@@ -9,7 +9,6 @@ import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from kbert.checkpoints.hubs import is_handle, resolve
 from kbert.checkpoints.huggingface.names import of_checkpoint, of_huggingface
 from kbert.checkpoints.huggingface.weights import has_weights, open_weights
 from kbert.checkpoints.weight_maps import HUGGINGFACE_CONFIG_FIELDS
@@ -26,7 +25,6 @@ from kbert.text.tokenizer_files import (
     TOKENIZER_CONFIG,
     load_light_tokenizer,
     load_vocabulary,
-    model_path,
     vocabulary_file,
 )
 
@@ -125,22 +123,17 @@ class Diagnosis:
         return "\n".join(lines)
 
 
-def doctor(model: str, text: str | None = None) -> Diagnosis:
-    """Check a model directory for what silently ruins results.
-
-    Vocabulary against embedding, special tokens and padding, capitals and Hangul
-    against the tokenizer's settings, the longest input, GELU, epsilon, the tied
-    decoder, NaN, and rows and layers that were never trained. Each finding says what
-    to change; with an error the exit code is 1.
+def diagnose(directory: Path, model: str, text: str | None = None) -> Diagnosis:
+    """All checks of a model directory, and of texts that it is to read.
 
     Args:
-        model: a model directory, also one that does not load, or a preset's name.
-        text: a UTF-8 file of texts as the model will meet them, one a line: counts
-            unknown tokens, pieces per word and texts that will be cut.
+        directory: of the model, also one that does not load.
+        model: its name in the diagnosis, as it was given.
+        text: a UTF-8 file of texts as the model will meet them, one a line.
 
-    Returns: the findings, and what was checked and is well; `str` makes a report of it.
+    Raises:
+        ValueError: no text in the file, or bytes that are not UTF-8.
     """
-    directory = resolve(model) if is_handle(model) else model_path(model)
     case, unreadable = read_case(directory)
     findings = unreadable + examine(case)
     checks = [check for check in CHECKS if _is_due(check, case)]
@@ -156,9 +149,7 @@ def doctor(model: str, text: str | None = None) -> Diagnosis:
     found_in = {finding.check for finding in findings}
     titles = [_FILES, *(check.title for check in checks)]
     passed = [title for title in titles if title not in found_in]
-    return Diagnosis(
-        str(model), tuple(findings), tuple(passed), tuple(skipped), figures
-    )
+    return Diagnosis(model, tuple(findings), tuple(passed), tuple(skipped), figures)
 
 
 def examine(case: Case) -> list[Finding]:

@@ -6,48 +6,29 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kbert.export.servable import load_servable
+from kbert.export.servable import Servable
 from kbert.export.tensor_model import TensorModel, export_tensors
 
 OPSET = 17  # of ONNX 1.12, 2022
 FILE = "model.onnx"
 
 
-def export_onnx(
-    model: str, output: str = "onnx_models", name: str | None = None
-) -> Path:
-    """Export a model's tensor part as ONNX, checked in ONNX Runtime.
-
-    Ids go in and logits come out: tokenization, windows over long texts and the search
-    for the answer are not inside. Written to OUTPUT/NAME/VERSION/model.onnx, with
-    labels, the tokenizer's files and a card that names inputs and outputs beside it. It
-    needs the packages of kbert[onnx].
+def write_onnx(servable: Servable, output: str) -> Path:
+    """Writes OUTPUT/NAME/VERSION/model.onnx, checked in ONNX Runtime.
 
     Args:
-        model: the directory of a model, a preset's name, or what else `kbert.load`
-            takes.
+        servable: the model with its task and name.
         output: the directory of all models exported so.
-        name: of this one; by default that of the model's directory.
 
     Raises:
-        ModuleNotFoundError: kbert[onnx] is not installed.
-        ValueError: a name that is no plain file name, weights that a head needs are
-            missing, or outputs more than 1e-4 away from those of Keras.
+        ValueError: outputs more than 1e-4 away from those of Keras.
 
     Returns: the version's directory.
     """
-    try:
-        import onnxruntime
-        import tf2onnx  # noqa: F401
-    except ImportError as error:
-        raise ModuleNotFoundError(
-            f"Expected the packages of kbert[onnx]; {error.name} is missing. Install "
-            "them: pip install 'kbert[onnx]'."
-        ) from None
+    import onnxruntime
+
     facts = {"opset": OPSET, "checked_in": f"onnxruntime {onnxruntime.__version__}"}
-    return export_tensors(
-        load_servable(model, name), output, FILE, _convert, _open, facts
-    )
+    return export_tensors(servable, output, FILE, _convert, _open, facts)
 
 
 def _convert(tensor_model: TensorModel, file: Path):

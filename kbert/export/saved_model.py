@@ -8,43 +8,34 @@ import tensorflow as tf
 
 from kbert.disk.whole_directories import write_directory
 from kbert.export.model_card import model_card
-from kbert.export.servable import load_servable, next_version
+from kbert.export.servable import Servable, next_version
 from kbert.export.served_model import ServedModel
 from kbert.export.warm_up import write_warm_up
 from kbert.signatures import MODEL_CARD
 
 
-def export_saved_model(
-    model: str,
-    output: str = "saved_models",
-    name: str | None = None,
+def write_saved_model(
+    servable: Servable,
+    output: str,
     pooling: str = "mean",
     normalize: bool = False,
     warm_up: bool = False,
 ) -> Path:
-    """Export a model as a SavedModel that takes strings.
+    """Writes OUTPUT/NAME/VERSION, the layout that TensorFlow Serving watches.
 
-    It is written to OUTPUT/NAME/VERSION, the layout that TensorFlow Serving watches:
-    aside first and renamed when whole, under the next free version number.
+    Aside first and renamed when whole, under the next free version number.
 
     Args:
-        model: the directory of a model, a preset's name, or what else `kbert.load`
-            takes.
+        servable: the model with its task and name.
         output: the directory of all served models.
-        name: of this one; by default that of the model's directory.
-        pooling: of `embed`: mean of a text's tokens, or cls.
-        normalize: scale the vectors of `embed` to the length 1.
-        warm_up: add a request for each signature, which TensorFlow Serving answers for
-            itself before it takes others. It needs kbert[grpc].
+        pooling, normalize: of `embed`; see `ServedEncoder`.
+        warm_up: add a request for each signature; it needs kbert[grpc].
 
     Raises:
         ModuleNotFoundError: `warm_up` without kbert[grpc].
-        ValueError: a name that is no plain file name, or weights that a head needs are
-            missing.
 
     Returns: the version's directory.
     """
-    servable = load_servable(model, name)
     served = ServedModel(servable, pooling, normalize)
     card = model_card(servable, served.declared)
     version = next_version(Path(output) / servable.name)

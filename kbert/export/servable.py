@@ -1,7 +1,6 @@
 """A model directory, loaded and checked for export, whatever it becomes."""
 
 import dataclasses
-import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from kbert.checkpoints.load_and_save import (
 )
 from kbert.models.backbone import backbone_of
 from kbert.registry import KINDS, task_from_config
+from kbert.signatures import served_name
 from kbert.tasks.task import Task
 
 
@@ -70,21 +70,6 @@ def load_servable(model: str, name: str | None = None) -> Servable:
     return Servable(
         name, path, keras_model, load_tokenizer(path), task, has_next_sentence
     )
-
-
-def served_name(name: str) -> str:
-    """The name, which becomes a directory and a part of addresses.
-
-    Raises:
-        ValueError: other characters than letters, digits, "_", "-" and ".", or a dot
-            at the start.
-    """
-    if not re.fullmatch(r"\w[\w.-]*", name):
-        raise ValueError(
-            "Expected a name of letters, digits, _, - and . that starts with none of "
-            f"the last two; got {name!r}. Choose one with --name."
-        )
-    return name
 
 
 def next_version(directory: Path) -> Path:

@@ -4,9 +4,8 @@ import tensorflow as tf
 
 from kbert.export.graph.text_stage import TextStage, computed
 from kbert.models.hidden_states import hidden_states_model
-from kbert.signatures import EMBED, TOKENIZE, attention
+from kbert.signatures import EMBED, POOLINGS, TOKENIZE, attention
 
-POOLINGS = ("mean", "cls")
 _MAPS_AT_ONCE = 4  # rows: those of all layers and heads are in memory together
 
 

@@ -45,5 +45,7 @@ def test_layers_length_and_standard_input(monkeypatch):
 
 
 def test_layers_that_are_not_there(tmp_path):
+    file = tmp_path / "texts.txt"
+    file.write_text("never read", "utf-8")
     with pytest.raises(ValueError, match="layers must be from -3 to 2"):
-        feature_lines(PRESET, str(tmp_path / "no.txt"), layers=[-4])
+        feature_lines(PRESET, str(file), layers=[-4])

@@ -148,4 +148,4 @@ def test_going_on_takes_a_file(classifier, argument):
 
 def test_a_model_without_labels_is_refused(model):
     with pytest.raises(ValueError, match="this one holds a BertForPreTraining"):
-        list(predict(model, "new.tsv"))
+        list(predict(model))

@@ -14,8 +14,9 @@ from safetensors.numpy import load_file, save_file
 from kbert.checkpoints.huggingface.names import NamedTensors, of_huggingface
 from kbert.checkpoints.load_and_save import load, save
 from kbert.checkpoints.tensorflow.google import write_checkpoint
+from kbert.commands.doctor import doctor
 from kbert.diagnosis.case import WORDS, Case
-from kbert.diagnosis.doctor import CHECKS, TEXT_CHECKS, doctor, examine
+from kbert.diagnosis.doctor import CHECKS, TEXT_CHECKS, examine
 from kbert.diagnosis.vocabulary_checks import hangul_and_accents, letter_case
 from kbert.models.backbone import BertBackbone
 from kbert.text.tokenizer_files import model_path
@@ -574,7 +575,7 @@ def test_texts_that_are_none(tmp_path):
 
 def test_no_framework_is_started():
     code = (
-        "import sys; from kbert.diagnosis.doctor import doctor; "
+        "import sys; from kbert.commands.doctor import doctor; "
         f"assert doctor({PRESET!r}).exit_code == 0; "
         "assert not {'tensorflow', 'keras'} & set(sys.modules)"
     )

@@ -11,9 +11,9 @@ import safetensors.numpy
 import tensorflow as tf
 
 import kbert
+from kbert.commands.export import export_saved_model
 from kbert.disk.provenance import sha256
-from kbert.export.saved_model import export_saved_model
-from kbert.export.servable import served_name
+from kbert.signatures import served_name
 from kbert.tasks.classification.text_classification import TextClassification
 
 TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "좋", "##다", "나쁘", "영화"]

@@ -10,9 +10,8 @@ import small_models
 import tensorflow as tf
 
 import kbert
+from kbert.commands.export import export_litert, export_onnx
 from kbert.export import tensor_model
-from kbert.export.litert import export_litert
-from kbert.export.onnx import export_onnx
 
 OUTPUTS = {
     "classifier": ["logits"],

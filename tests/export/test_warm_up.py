@@ -6,7 +6,7 @@ import pytest
 import small_models
 import tensorflow as tf
 
-from kbert.export.saved_model import export_saved_model
+from kbert.commands.export import export_saved_model
 
 
 @pytest.mark.parametrize("kind", ["pair_classifier", "question_answerer"])

@@ -377,6 +377,17 @@ def task_from_config(config: dict, **options):
     Raises:
         ValueError: the model has no head of these tasks.
     """
+    task_class = loaded(fine_tuned_kind(config).task_class)
+    given = {key: value for key, value in options.items() if value is not None}
+    return dataclasses.replace(task_class.from_config(config), **given)
+
+
+def fine_tuned_kind(config: Mapping) -> Kind:
+    """The row of a fine-tuned model, from its `config.json`; starts no framework.
+
+    Raises:
+        ValueError: as `task_from_config`.
+    """
     own = config.get("kbert", {}).get("task")
     architecture = (config.get("architectures") or ["BertModel"])[0]
     head = next((k.head for k in _KINDS if k.task == own), None)
@@ -387,5 +398,4 @@ def task_from_config(config: dict, **options):
             f"Expected the directory of a fine-tuned model ({', '.join(fine_tuned)}); "
             f"this one holds a {architecture}. Make one with kbert finetune."
         )
-    given = {key: value for key, value in options.items() if value is not None}
-    return dataclasses.replace(loaded(kind.task_class).from_config(config), **given)
+    return kind

@@ -10,6 +10,7 @@ from kbert.commands.early_checks import (
     check_counts,
     check_data,
     check_encoding,
+    check_fine_tuned,
     check_model,
     check_output,
 )
@@ -47,6 +48,7 @@ def evaluate(
     check_data(data)
     check_output(output, overwrite=True)
     path = local_path(model)
+    check_fine_tuned(path)
     from tqdm import tqdm
 
     from kbert.commands.answering import load_answerer

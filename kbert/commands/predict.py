@@ -13,6 +13,7 @@ from kbert.commands.early_checks import (
     check_counts,
     check_data,
     check_encoding,
+    check_fine_tuned,
     check_model,
     check_run_output,
 )
@@ -69,6 +70,7 @@ def predict(
     check_model(model)
     check_run_output(output, resume, overwrite, kind="file")
     path = local_path(model)
+    check_fine_tuned(path)
     from kbert.commands.answering import load_answerer, load_task
     from kbert.tasks.answerer import portions
 

@@ -8,6 +8,8 @@ import json
 import shutil
 from pathlib import Path
 
+from kbert.disk.whole_files import write_file
+
 
 def begin_or_resume(
     output: str | Path, facts: dict, is_resumed: bool, overwrites: bool
@@ -74,4 +76,5 @@ def _meet(directory, facts, is_resumed):
 def write_json(path: Path, value) -> None:
     """A file for people to read, too; what JSON does not know becomes a string."""
     text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
-    path.write_text(text + "\n", "utf-8")
+    with write_file(path) as aside:
+        aside.write_text(text + "\n", "utf-8")

@@ -48,25 +48,33 @@ def write_directory(directory: str | Path, overwrite: bool = False) -> Iterator[
     directory = refuse_existing(directory, overwrite)
     aside = directory.with_name(f".{directory.name}.new-{os.getpid()}")
     shutil.rmtree(aside, ignore_errors=True)
+    with told_whole(directory, aside):
+        try:
+            aside.mkdir(parents=True)
+            yield aside
+            if directory.exists():
+                old = directory.with_name(f".{directory.name}.old-{os.getpid()}")
+                directory.rename(old)
+                aside.rename(directory)
+                shutil.rmtree(old)
+            else:
+                aside.rename(directory)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def told_whole(place: Path, aside: Path) -> Iterator[None]:
+    """What the disk refuses while `aside` is written, told of `place`; see above."""
     try:
-        aside.mkdir(parents=True)
-        yield aside
-        if directory.exists():
-            old = directory.with_name(f".{directory.name}.old-{os.getpid()}")
-            directory.rename(old)
-            aside.rename(directory)
-            shutil.rmtree(old)
-        else:
-            aside.rename(directory)
+        yield
     except OSError as error:
         is_ours = str(error.filename or "").startswith(str(aside))
         if error.errno not in _DISK_ERRORS and not is_ours:
             raise
         raise OSError(
             error.errno,
-            f"Expected to write {directory}; {error.strerror}. Nothing of it was kept, "
-            "and what was there before is whole: make room, or choose a place that "
-            "may be written to",
+            f"Expected to write {place}; {os.strerror(error.errno)}. Nothing of it was "
+            "kept, and what was there before is whole: make room, or choose a place "
+            "that may be written to",
         ) from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)

@@ -7,13 +7,13 @@ documents [["a b", "c"], ["d e f"]], ids a=5 … f=10 ->
 """
 
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
+
+from kbert.disk.whole_directories import write_directory
 
 _CHUNK = 4096  # sentences handed to the tokenizer at once
 _HEADER_BYTES = 128
@@ -82,19 +82,12 @@ def build_token_store(
         ValueError: no document holds a token.
     """
     directory = Path(directory)
-    aside = directory.with_name(f".{directory.name}.building-{os.getpid()}")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    try:
+    with write_directory(directory, overwrite=True) as aside:
         counts = _write_arrays(documents, tokenize, aside)
         if not counts["num_tokens"]:
             raise ValueError("Expected text to pre-train on; the corpus has no tokens.")
         text = json.dumps((about or {}) | counts, ensure_ascii=False, indent=2)
         (aside / "store.json").write_text(text + "\n", "utf-8")
-        shutil.rmtree(directory, ignore_errors=True)
-        aside.rename(directory)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
     return TokenStore(directory)
 
 

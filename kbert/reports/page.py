@@ -1,12 +1,12 @@
 """One page: a head, figures, sections and how it was made, laid out by templates."""
 
 import functools
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jinja2
 
+from kbert.disk.whole_files import write_file
 from kbert.reports.sections import Card
 from kbert.reports.wording import language, number, words
 
@@ -79,11 +79,7 @@ def _about(facts):
 
 
 def _write(path, text):
-    aside = path.with_name(f".{path.name}.new-{os.getpid()}")
-    try:
+    with write_file(path) as aside:
         # Text out of JSON may hold half a surrogate pair: UTF-8 has no bytes for it.
         aside.write_text(text, encoding="utf-8", errors="replace")
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
     return path

@@ -1,8 +1,9 @@
 """A WordPiece vocabulary: tokens, their ids, and which of them are special."""
 
 import os
-import tempfile
 from collections.abc import Iterable
+
+from kbert.disk.whole_files import write_file
 
 # Spelled and ordered as in google-research/bert; the keys are `Vocabulary`'s arguments.
 SPECIAL_TOKENS = {
@@ -232,21 +233,8 @@ class Vocabulary:
 
     def write(self, path: str | os.PathLike) -> None:
         """Writes one token per line, UTF-8, whole or not at all."""
-        path = os.path.abspath(path)
-        handle, temporary = tempfile.mkstemp(
-            prefix=os.path.basename(path), suffix=".tmp", dir=os.path.dirname(path)
-        )
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write("".join(f"{token}\n" for token in self.tokens).encode())
-            # mkstemp makes files that only their owner may read.
-            umask = os.umask(0)
-            os.umask(umask)
-            os.chmod(temporary, 0o666 & ~umask)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        with write_file(path) as aside:
+            aside.write_bytes("".join(f"{token}\n" for token in self.tokens).encode())
 
 
 def as_vocabulary(value) -> Vocabulary:

@@ -1,8 +1,9 @@
 """What a training writes while it runs: a table for eyes and scripts, TensorBoard."""
 
 import csv
-import os
 from pathlib import Path
+
+from kbert.disk.whole_files import write_file
 
 
 class TrainingLog:
@@ -51,9 +52,10 @@ class TrainingLog:
 def write_csv(path: Path, rows: list[dict]) -> None:
     """Rows as a table; columns in the order in which they first come."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    aside = path.with_name(f".{path.name}.new-{os.getpid()}")
-    with open(aside, "w", encoding="utf-8", newline="") as stream:
+    with (
+        write_file(path) as aside,
+        open(aside, "w", encoding="utf-8", newline="") as stream,
+    ):
         writer = csv.DictWriter(stream, columns)
         writer.writeheader()
         writer.writerows(rows)
-    aside.replace(path)

@@ -5,13 +5,13 @@ model was compiled; no vocabulary and no labels. A model directory holds those t
 """
 
 import json
-import os
 import zipfile
 from pathlib import Path
 
 import keras
 
 from kbert.disk.whole_directories import refuse_existing
+from kbert.disk.whole_files import write_file
 
 # Keras finds a class by its registered name: importing the modules registers it.
 from kbert.registry import KINDS, kind_of
@@ -46,12 +46,8 @@ def write_keras(model: keras.Model, path: str | Path, overwrite: bool = False) -
         raise ValueError(f"Expected a name that ends in {SUFFIX}; got {path.name}.")
     refuse_existing(path, overwrite and not path.is_dir(), kind="file")
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.stem}.new-{os.getpid()}{SUFFIX}")
-    try:
+    with write_file(path) as aside:
         keras.saving.save_model(model, aside)
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
     return path
 
 

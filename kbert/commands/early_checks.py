@@ -17,10 +17,8 @@ from pathlib import Path
 
 from kbert.checkpoints.hubs import check_handle, is_handle
 from kbert.checkpoints.local_path import existing_path
-from kbert.disk.json_object import json_object
 from kbert.disk.resumable_output import refuse_unfinished
 from kbert.disk.whole_directories import refuse_existing
-from kbert.registry import fine_tuned_kind
 from kbert.tasks.data.tfds import is_tfds
 
 
@@ -48,21 +46,6 @@ def check_model(model: str | Path | None) -> None:
             raise UsageError(str(error)) from None
         return
     existing_path(model)
-
-
-def check_fine_tuned(path: Path) -> None:
-    """A model directory that says of itself what task it was trained for.
-
-    Directories that say nothing, as those of other formats, pass: loading them tells.
-
-    Raises:
-        ValueError: it is a model of another kind, or `config.json` is no object.
-    """
-    file = path / "config.json"
-    if file.is_file():
-        config = json_object(file)
-        if "model_type" in config:
-            fine_tuned_kind(config)
 
 
 def check_file(file: str | Path | None, what: str = "a file") -> None:

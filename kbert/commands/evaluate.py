@@ -5,15 +5,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kbert.checkpoints.local_path import local_path
 from kbert.commands.early_checks import (
     check_counts,
     check_data,
     check_encoding,
-    check_fine_tuned,
     check_model,
     check_output,
 )
+from kbert.commands.fine_tuned import fine_tuned_path
 from kbert.disk.provenance import command_of, data_facts, versions
 from kbert.disk.whole_directories import write_directory
 
@@ -47,8 +46,7 @@ def evaluate(
     check_model(model)
     check_data(data)
     check_output(output, overwrite=True)
-    path = local_path(model)
-    check_fine_tuned(path)
+    path = fine_tuned_path(model)
     from tqdm import tqdm
 
     from kbert.commands.answering import load_answerer

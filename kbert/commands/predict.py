@@ -13,10 +13,10 @@ from kbert.commands.early_checks import (
     check_counts,
     check_data,
     check_encoding,
-    check_fine_tuned,
     check_model,
     check_run_output,
 )
+from kbert.commands.fine_tuned import fine_tuned_path
 from kbert.disk.answer_file import AnswerFile
 from kbert.disk.provenance import data_facts, directory_facts, versions
 from kbert.registry import kind_of
@@ -69,8 +69,7 @@ def predict(
     check_encoding(encoding)
     check_model(model)
     check_run_output(output, resume, overwrite, kind="file")
-    path = local_path(model)
-    check_fine_tuned(path)
+    path = fine_tuned_path(model)
     from kbert.commands.answering import load_answerer, load_task
     from kbert.tasks.answerer import portions
 

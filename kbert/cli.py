@@ -143,7 +143,8 @@ def _parser(arguments):
     parser = argparse.ArgumentParser(
         prog="kbert",
         description="BERT, whole, in Keras: from raw text to a served model.",
-        epilog="kbert COMMAND --help explains a command.",
+        epilog="kbert COMMAND --help explains a command. Exit codes: 0; 1 for failure; "
+        "2 for usage, that is an option or a value that can never be right.",
     )
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     for command in COMMANDS:

@@ -2,11 +2,18 @@
 
 import ast
 import graphlib
+import importlib.util
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "kbert"
+_SPEC = importlib.util.spec_from_file_location(
+    "house_plan", PACKAGE.parent / "benchmarks" / "house_plan.py"
+)
+_PLAN = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(_PLAN)
+House = _PLAN.House  # counts what a module reaches
 ROWS = (
     ("config", "features", "signatures", "disk"),
     ("registry",),
@@ -30,6 +37,8 @@ FREE_OF_TENSORFLOW = {
     "metrics",
     "pretraining",
 }
+# It serves SavedModels, which need no kbert: it reads their signatures and card.
+READ_BY_SERVER = {"server", "signatures", "disk"}
 JUNK_DRAWERS = {"utils.py", "common.py", "helpers.py", "misc.py"}
 
 
@@ -79,6 +88,8 @@ def violations(package):
                 found.add(f"{file}: relative import")
             elif root == "kbert" and own != "__init__":
                 target = target_part(name)
+                if own == "server" and target not in READ_BY_SERVER:
+                    found.add(f"{file}: the server imports {target}")
                 if target != own and RANK[target] >= RANK[own]:
                     found.add(f"{file}: {target} is not below {own}")
             elif root.startswith("tensorflow") and own in FREE_OF_TENSORFLOW:
@@ -113,6 +124,12 @@ def test_the_package_keeps_the_rules():
         ),
         ("layers/a.py", "from . import b", "layers/a.py: relative import"),
         ("layers/a.py", "from .b import c", "layers/a.py: relative import"),
+        ("server/a.py", "import kbert.config", "the server imports config"),
+        (
+            "server/a.py",
+            "def f():\n    from kbert.tasks import b",
+            "server/a.py: the server imports tasks",
+        ),
         ("models/a.py", "import tensorflow as tf", "TensorFlow in a part"),
         ("pretraining/a.py", "def f():\n    import tensorflow_text", "TensorFlow in"),
         ("metrics/a.py", "from tensorflow.data import Dataset", "TensorFlow in"),
@@ -127,6 +144,44 @@ def test_a_violation_is_found(tmp_path, file, source, expected):
     found = violations(tmp_path / "kbert")
     assert found
     assert all(expected in line for line in found)
+
+
+def test_the_server_reads_signatures_and_disk(tmp_path):
+    path = tmp_path / "kbert" / "server" / "a.py"
+    path.parent.mkdir(parents=True)
+    lines = ("kbert.server.b", "kbert.signatures", "kbert.disk.text_lines", "starlette")
+    path.write_text("".join(f"import {name}\n" for name in lines))
+    assert violations(tmp_path / "kbert") == []
+
+
+@pytest.mark.parametrize(
+    "module, most", [("kbert.server.serve", 10), ("kbert.models.pretrainer", 8)]
+)
+def test_few_modules_are_reached(module, most):
+    found = House(PACKAGE).reached(module)
+    assert module in found
+    assert len(found) <= most, sorted(found)
+
+
+def test_what_a_module_reaches(tmp_path):
+    files = {
+        "a": "import json\nfrom kbert.b.c import f\ndef g():\n    import kbert.d",
+        "b/c": 'KINDS = ("kbert.e:Kind", "no.module:Name")\n',
+        "d": 'NAMES = ("f", "json")\nMODULES = [f"kbert.{name}" for name in NAMES]',
+        "e": "from kbert import a",
+        "f": "import kbert",
+        "g": "import kbert.a",
+    }
+    for name, source in files.items():
+        path = tmp_path / "kbert" / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source)
+    (tmp_path / "kbert" / "__init__.py").write_text("import kbert.g")
+    house = House(tmp_path / "kbert")
+    assert house.reached("kbert.a", is_lazy_counted=False) == {"kbert.a", "kbert.b.c"}
+    found = house.reached("kbert.a")
+    assert found == {f"kbert.{name}" for name in ("a", "b.c", "d", "e", "f")}
+    assert house.lines(found) == 4 + 1 + 2 + 1 + 1
 
 
 def test_a_cycle_is_found_and_the_innocent_pass(tmp_path):

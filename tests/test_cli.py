@@ -6,8 +6,10 @@ import inspect
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
+from test_architecture import House, imported
 
 import kbert
 from kbert import cli
@@ -100,6 +102,77 @@ def test_usage_errors_exit_with_2(arguments, said, capsys):
         cli.main(arguments)
     assert stopped.value.code == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (
+            ["export", "m", "--pooling", "max"],
+            "pooling mean or cls; got 'max'",
+        ),
+        (["export-onnx", "kbert_tiny_ko_en", "--name", "../up"], "with --name"),
+        (["convert", "m", "--to", "keras2", "--output", "o"], "Did you mean keras"),
+        (["convert", "kbert_tiny_ko_en", "--to", "keras", "--output", "o"], ".keras;"),
+        (["vocab", "a.txt", "--output", "o", "--held-out", "0.9"], "from 0 to 0.5"),
+        (["predict", "m", "--resume"], "Expected --output FILE with --resume"),
+        (["predict", "hf://a b"], "Expected a handle as hf://owner/name"),
+        (["evaluate", "m", "a.tsv", "--encoding", "cp94"], "Did you mean cp949"),
+        (["serve", "--port", "70000"], "port must be from 0 to 65535; got 70000"),
+        (["fill-mask", "kbert_tiny_ko_en", "[MASK]", "--top-k", "0"], "at least 1"),
+        (["tokenize", "a", "--compatibility", "bert"], "google or huggingface"),
+    ],
+)
+def test_values_that_can_never_be_right_exit_with_2(arguments, said, capsys):
+    assert cli.main(arguments) == 2
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert shown.startswith(f"kbert {arguments[0]}: ")
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["export", "nowhere"], "nowhere is neither. Presets: "),
+        (["export", "kbert_tiny_ko_en", "--output", "file"], "file is a file"),
+        (["convert", "kbert_tiny_ko_en", "--to", "keras", "--output", "a.keras"], "a."),
+        (["extract-features", "kbert_tiny_ko_en", "fil"], "Did you mean file?"),
+        (["extend-vocab", "kbert_tiny_ko_en", "--tokens", "t", "--output", "o"], "t d"),
+        (["prune-vocab", "kbert_tiny_ko_en", "--texts", "t", "--output", "o"], "t d"),
+        (["evaluate", "kbert_tiny_ko_en", "file"], "Make one with kbert finetune"),
+        (["doctor", "kbert_tiny_ko_en", "--text", "t"], "t does not exist"),
+        (["serve", "nowhere"], "Expected a directory of models; nowhere does not"),
+        (["demo", "--output", "there"], "there does. Choose another"),
+        (["vocab", "t", "--output", "o"], "t does not exist"),
+    ],
+)
+def test_what_is_not_there_or_in_the_way(
+    arguments, said, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("file", "a.keras"):
+        (tmp_path / name).touch()
+    (tmp_path / "there").mkdir()
+    # None makes the import fail: whoever imports it before the checks is found out.
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    monkeypatch.setitem(sys.modules, "keras", None)
+    assert cli.main(arguments) == 1
+    assert said in capsys.readouterr().err
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "a.keras", "there"}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [c for c in cli.COMMANDS if c.name not in ("finetune", "pretrain")],
+    ids=lambda command: command.name,
+)
+def test_a_commands_module_is_light(command):
+    house = House(Path(kbert.__file__).parent)
+    found = house.reached(command.module, is_lazy_counted=False)
+    heavy = {"tensorflow", "tensorflow_text", "keras", "safetensors", "jax", "torch"}
+    for name in found:
+        tree = ast.parse(house.files[name].read_text("utf-8"))
+        assert not heavy & {n.split(".")[0] for n in imported(tree.body)}, name
 
 
 def test_failure_exits_with_1_and_debug_shows_where(tmp_path):

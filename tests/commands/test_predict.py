@@ -3,11 +3,14 @@
 import io
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 from small_files import rows, write
 
+from kbert.commands.early_checks import UsageError
+from kbert.commands.evaluate import evaluate
 from kbert.commands.finetune import finetune
 from kbert.commands.predict import predict
 from kbert.tasks.answerer import Answerer
@@ -144,6 +147,30 @@ def test_a_bad_row_is_found_before_the_work(classifier, tmp_path):
 def test_going_on_takes_a_file(classifier, argument):
     with pytest.raises(ValueError, match="Expected --output FILE"):
         predict(classifier, **{argument: True})
+
+
+def test_texts_in_place_of_a_file(classifier):
+    advice = r"got a list. .*kbert.load_answerer\(model\)\(texts\)"
+    with pytest.raises(UsageError, match=advice):
+        predict(classifier, ["정말 재미있다"])
+    advice = r"does not exist. .* standard input, or call kbert.load_answerer\(model\)"
+    with pytest.raises(FileNotFoundError, match=advice):
+        predict(classifier, "정말 재미있다")
+
+
+def test_a_handle_is_resolved_once(classifier, monkeypatch, tmp_path):
+    asked = []
+
+    def resolve(handle):
+        asked.append(handle)
+        return Path(classifier)
+
+    monkeypatch.setattr("kbert.checkpoints.local_path.resolve", resolve)
+    file = write(tmp_path / "new.tsv", ("text", "label"), rows(8))
+    output = predict("hf://me/classifier", file, str(tmp_path / "answers.jsonl"))
+    assert len(output.read_text().splitlines()) == 8
+    evaluate("hf://me/classifier", file, str(tmp_path / "evaluation"))
+    assert asked == ["hf://me/classifier"] * 2
 
 
 def test_a_model_without_labels_is_refused(model):

@@ -144,23 +144,21 @@ def check_number(
 ) -> None:
     """A number within bounds; NaN is within none.
 
-    "held_out", 0.7, least=0, most=0.5 -> held_out must be from 0 to 0.5; got 0.7.
-    "dropout", 1.0, least=0, below=1   -> dropout must be at least 0 and below 1; got …
+    "held_out", 0.7, least=0, most=0.5 ->
+        Expected held_out of at least 0 and at most 0.5; got 0.7.
     """
     if value is None:
         return
     bounds = [
-        (f"at least {least}", least is None or value >= least),
+        (f"of at least {least}", least is None or value >= least),
         (f"above {above}", above is None or value > above),
         (f"at most {most}", most is None or value <= most),
         (f"below {below}", below is None or value < below),
     ]
     if all(holds for _, holds in bounds):
         return
-    words = " and ".join(text for text, _ in bounds if not text.endswith("None"))
-    if least is not None and most is not None:
-        words = f"from {least} to {most}"
-    raise UsageError(f"{name} must be {words}; got {value}.")
+    words = [text for text, _ in bounds if not text.endswith("None")]
+    raise UsageError(f"Expected {name} {' and '.join(words)}; got {value}.")
 
 
 def check_counts(**counts: int | None) -> None:

@@ -114,14 +114,15 @@ def test_numbers():
     check_number("rate", 1e-9, above=0)
     check_counts(steps=1, batch_size=64)
     check_share("dev_share", 0)
-    with pytest.raises(UsageError, match="held_out must be from 0 to 0.5; got 0.7."):
+    expected = "Expected held_out of at least 0 and at most 0.5; got 0.7."
+    with pytest.raises(UsageError, match=expected):
         check_number("held_out", 0.7, least=0, most=0.5)
-    with pytest.raises(UsageError, match="rate must be above 0; got 0."):
+    with pytest.raises(UsageError, match="Expected rate above 0; got 0."):
         check_number("rate", 0, above=0)
-    with pytest.raises(UsageError, match="batch_size must be at least 1; got -3."):
+    with pytest.raises(UsageError, match="batch_size of at least 1; got -3."):
         check_counts(steps=1, batch_size=-3)
     for share in (1, -0.1, float("nan")):
-        with pytest.raises(UsageError, match="must be at least 0 and below 1; g"):
+        with pytest.raises(UsageError, match="dev_share of at least 0 and below 1; g"):
             check_share("dev_share", share)
 
 

@@ -72,7 +72,7 @@ def test_without_lines_to_hold_out(tmp_path, capsys):
             "vocab.txt",
         ]
     assert load_vocabulary(first) == load_vocabulary(second)
-    with pytest.raises(ValueError, match="held_out must be from 0 to 0.5; got 0.6"):
+    with pytest.raises(ValueError, match="at least 0 and at most 0.5; got 0.6"):
         vocab([text], str(tmp_path / "third"), held_out=0.6)
     with pytest.raises(ValueError, match="in the texts; there is none"):
         vocab([written(tmp_path / "text.txt")], str(tmp_path / "third"))
@@ -157,7 +157,7 @@ def test_errors(directory, tmp_path):
         extend_vocab(directory, many, output, onto_unused=True)
     with pytest.raises(FileNotFoundError, match="nowhere is neither"):
         extend_vocab("nowhere", tokens, output)
-    with pytest.raises(ValueError, match="min_count must be at least 1; got 0"):
+    with pytest.raises(ValueError, match="min_count of at least 1; got 0"):
         prune_vocab(directory, [tokens], output, min_count=0)
     with pytest.raises(FileExistsError, match="does not exist yet"):
         prune_vocab(directory, [tokens], directory)

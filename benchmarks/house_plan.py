@@ -150,12 +150,15 @@ def run(house: House, words: list[str]) -> None:
     sys.path.insert(0, str(house.package.parent))
     start, seen, called = f"{house.package}/", set(), set()
 
+    def is_ours(file):  # templates are code, too, to Jinja
+        return file.startswith(start) and file.endswith(".py")
+
     def note(frame, event, argument):
         code = frame.f_code
         if event == "call" and code not in seen:
             seen.add(code)
             # "<module>", class bodies and the like run when a file is imported.
-            if code.co_filename.startswith(start) and code.co_flags & 0x2:
+            if is_ours(code.co_filename) and code.co_flags & 0x2:
                 called.add(code.co_filename)
 
     from kbert.cli import main

@@ -40,7 +40,7 @@ CONTENDERS = ("kbert", "pipeline", "plain")
 LENGTH = 128
 
 
-def make_models(directory):
+def make_models(directory, sizes=SIZES):
     """A model directory of each size, and its SavedModel."""
     import keras
 
@@ -49,7 +49,7 @@ def make_models(directory):
     tokenizer = kbert.load_tokenizer("kbert_tiny_ko_en")
     rows = len(tokenizer.vocabulary.tokens)
     task = kbert.TextClassification(("negative", "positive"), sequence_length=LENGTH)
-    for size in SIZES:
+    for size in sizes:
         keras.utils.set_random_seed(1)
         arguments = getattr(kbert, f"bert_{size}")().arguments()
         arguments |= {

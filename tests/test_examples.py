@@ -1,8 +1,11 @@
 """Every example runs, on small samples, and ends with the line it promises."""
 
 import ast
+import contextlib
 import csv
+import io
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +50,24 @@ def last_line(command, place):
     return done.stdout.strip().splitlines()[-1]
 
 
+@pytest.fixture
+def last_line_here(place, monkeypatch):
+    """The last line of a Python example, in this process: TensorFlow is there already.
+
+    Its names are its own, as in a script. The second example runs as one, in a process.
+    """
+
+    def run(example, *arguments):
+        path = str(ROOT / "examples" / example)
+        monkeypatch.chdir(place[0])
+        monkeypatch.setattr(sys, "argv", [path, *map(str, arguments)])
+        with contextlib.redirect_stdout(io.StringIO()) as shown:
+            runpy.run_path(path, run_name="__main__")
+        return shown.getvalue().strip().splitlines()[-1]
+
+    return run
+
+
 def test_six_commands(place):
     directory, environment = place
     environment["VOCABULARY_SIZE"] = "1500"
@@ -80,51 +101,34 @@ def test_classify_with_fit(place):
     assert line in {f"[b'{a}' b'{b}']" for a in "01" for b in "01"}
 
 
-def test_pretrain_with_fit(place):
-    line = last_line(
-        [
-            sys.executable,
-            ROOT / "examples" / "03_pretrain_with_fit.py",
-            DATA / "text_sample_ko.txt",
-            "work",
-            "20",
-        ],
-        place,
-    )
+def test_pretrain_with_fit(last_line_here):
+    text = DATA / "text_sample_ko.txt"
+    line = last_line_here("03_pretrain_with_fit.py", text, "work", "20")
     assert len(line.split(", ")) == 5
 
 
-def line_of(example, place, *arguments):
-    """The last line of an example with the samples, as Python reads it."""
-    path = ROOT / "examples" / example
-    line = last_line([sys.executable, path, SAMPLES, *arguments], place)
-    promised = line if line.startswith("[") else repr(line)
-    return ast.literal_eval(promised)
-
-
-def test_classify_pairs(place):
-    labels = line_of("04_classify_pairs.py", place)
+def test_classify_pairs(last_line_here):
+    labels = ast.literal_eval(last_line_here("04_classify_pairs.py", SAMPLES))
     assert len(labels) == 2
     assert set(labels) <= {"contradiction", "entailment", "neutral"}
     assert labels == ["entailment", "contradiction"]  # of pairs seen in training
 
 
 @pytest.mark.parametrize("options", [[], ["--lora", "8"]])
-def test_tag(place, options):
-    found = line_of("05_tag.py", place, *options)
+def test_tag(last_line_here, options):
+    found = ast.literal_eval(last_line_here("05_tag.py", SAMPLES, *options))
     assert ("PER", "김서연") in found
     assert {kind for kind, _ in found} <= {"PER", "LOC", "ORG", "DAT"}
 
 
-def test_regression(place):
-    path = ROOT / "examples" / "06_regression.py"
-    line = last_line([sys.executable, path, SAMPLES], place)
+def test_regression(last_line_here):
+    line = last_line_here("06_regression.py", SAMPLES)
     alike, apart = map(float, line.strip("[]").split())
     assert alike > apart + 1  # 4.4 and 0.2 in training
 
 
-def test_answer_questions(place):
-    assert "1937" in line_of("07_answer_questions.py", place)
+def test_answer_questions(last_line_here):
+    assert "1937" in last_line_here("07_answer_questions.py", SAMPLES)
 
 
 def test_onnx_runtime(place, tmp_path):

@@ -63,7 +63,7 @@ def test_the_core_runs_on_jax_without_tensorflow(part, tmp_path):
         env=os.environ | environment,
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=1800,
     )
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
     assert " passed" in done.stdout

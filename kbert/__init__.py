@@ -5,8 +5,6 @@ Every public name is loaded when it is first used: `import kbert` imports no fra
 
 import importlib
 
-from kbert.registry import KINDS
-
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -63,22 +61,30 @@ _HOMES = {
     "kbert.commands.serve": ("serve",),
     "kbert.commands.demo": ("demo",),
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-# Of each kind of model, its class and that of its task.
-for _kind in KINDS.values():
-    for _place in filter(None, (_kind.model, _kind.task_class)):
-        _home, _, _name = _place.partition(":")
-        _HOME_OF[_name] = _home
-__all__ = sorted(_HOME_OF)
 
 
 def __getattr__(name):
-    if name not in _HOME_OF:
+    if name == "__all__":  # of `from kbert import *`
+        return sorted(_home_of())
+    home = _home_of().get(name)
+    if home is None:
         raise AttributeError(f"module 'kbert' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    value = getattr(importlib.import_module(home), name)
     globals()[name] = value
     return value
 
 
 def __dir__():
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_home_of()})
+
+
+def _home_of():
+    """Public name -> the module that has it; classes of models and tasks by kind."""
+    from kbert.registry import KINDS
+
+    homes = {name: home for home, names in _HOMES.items() for name in names}
+    for kind in KINDS.values():
+        for place in filter(None, (kind.model, kind.task_class)):
+            home, _, name = place.partition(":")
+            homes[name] = home
+    return homes

@@ -62,7 +62,7 @@ def ids_of(tokenizer, texts) -> list[list[int]]:
 
 def located_of(tokenizer, texts) -> list[list[tuple[int, int, int]]]:
     """`Tokenizer.located` of a tokenizer in the graph."""
-    slices = slices_of(tokenizer, texts)
+    slices = tokenizer.slices(texts)
     rows = (slices.text(i) for i in range(len(slices)))
     return [list(zip(*(column.tolist() for column in row))) for row in rows]
 

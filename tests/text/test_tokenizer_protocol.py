@@ -30,6 +30,7 @@ TOKENS = [
 TEXTS = ["국민의 embed!", "", " 국민 em", "한국 국민의 !", "[MASK] 국민"]
 MADE = {
     "graph": lambda **settings: BertTokenizer(TOKENS, **settings),
+    "short": lambda **settings: BertTokenizer(TOKENS, **settings),
     "reference": lambda **settings: ReferenceTokenizer(TOKENS, **settings),
     "sentencepiece": lambda **settings: SentencePieceTokenizer(
         DATA / "sentencepiece.model", **settings
@@ -39,7 +40,11 @@ MADE = {
 
 @pytest.fixture(scope="module", params=MADE)
 def kind(request):
-    return request.param
+    """The tokenizers; "graph" as for long texts, where short ones go to Python."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "graph":
+            patch.setattr("kbert.text.tokenizer.FEW_CHARACTERS", 0)
+        yield request.param
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +176,8 @@ def test_what_is_no_text(tokenizer, batch):
             method(batch)
 
 
-def test_wordpiece_in_the_graph_and_in_python_are_one():
+def test_wordpiece_in_the_graph_and_in_python_are_one(monkeypatch):
+    monkeypatch.setattr("kbert.text.tokenizer.FEW_CHARACTERS", 0)
     graph, reference = MADE["graph"](), MADE["reference"]()
     assert graph.ids(TEXTS) == reference.ids(TEXTS)
     assert graph.pieces(TEXTS) == reference.pieces(TEXTS)
@@ -182,6 +188,16 @@ def test_wordpiece_in_the_graph_and_in_python_are_one():
     assert reference.as_reference() is reference
     own = {k: v for k, v in graph.get_config().items() if k in reference.get_config()}
     assert own == reference.get_config()
+
+
+def test_few_characters_stay_out_of_the_graph(monkeypatch):
+    tokenizer = MADE["short"]()
+    called = []
+    monkeypatch.setattr(tokenizer, "tokenize_with_offsets", called.append)
+    monkeypatch.setattr(tokenizer, "call", called.append)
+    assert tokenizer.ids("국민의") == [[8, 9]]
+    assert columns(tokenizer.slices("국민의")) == [[8, 9], [0, 2], [2, 3]]
+    assert called == []
 
 
 def test_sentencepiece_has_no_reference():

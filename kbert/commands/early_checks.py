@@ -77,8 +77,9 @@ def check_data(source: str | Path | None) -> None:
 def check_choice(name: str, value: str | None, choices: Iterable[str]) -> None:
     """One of some names.
 
-    "strategy", "gpu", ("none", "mirrored") ->
-        Expected strategy none or mirrored; got 'gpu'.
+    >>> check_choice("strategy", "gpu", ("none", "mirrored"))
+    Traceback (most recent call last):
+    kbert...UsageError: Expected strategy none or mirrored; got 'gpu'.
     """
     choices = list(choices)
     if value is None or value in choices:
@@ -144,8 +145,9 @@ def check_number(
 ) -> None:
     """A number within bounds; NaN is within none.
 
-    "held_out", 0.7, least=0, most=0.5 ->
-        Expected held_out of at least 0 and at most 0.5; got 0.7.
+    >>> check_number("held_out", 0.7, least=0, most=0.5)
+    Traceback (most recent call last):
+    kbert...UsageError: Expected held_out of at least 0 and at most 0.5; got 0.7.
     """
     if value is None:
         return

@@ -106,7 +106,11 @@ def write_evaluation(
 
 
 def _stem(source):
-    """A directory's name for a source: "data/dev.tsv" -> "dev"."""
+    """A directory's name for a source.
+
+    >>> _stem("data/dev.tsv")
+    'dev'
+    """
     name = Path(source).name if ":" not in source else source
     stem = name.split(".")[0] if ":" not in source else name
     return "".join(c if c.isalnum() or c in "-_" else "-" for c in stem) or "data"

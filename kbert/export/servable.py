@@ -73,7 +73,7 @@ def load_servable(model: str, name: str | None = None) -> Servable:
 
 
 def next_version(directory: Path) -> Path:
-    """The first number above all that are there: nsmc/1, nsmc/3 -> nsmc/4."""
+    """The first number above all that are there: nsmc/4 beside nsmc/1 and nsmc/3."""
     versions = [int(p.name) for p in directory.glob("[0-9]*") if p.name.isdigit()]
     return directory / str(max(versions, default=0) + 1)
 

@@ -43,6 +43,7 @@ class BertBackbone(keras.Model):
         dtype=None,
         name=None,
     ):
+        # === Layers ===
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
         embeddings = BertEmbeddings(
             vocabulary_size,
@@ -78,6 +79,7 @@ class BertBackbone(keras.Model):
             name="pooler",
         )
 
+        # === Functional model ===
         inputs = {
             f.name: keras.Input(f.shape, dtype=f.dtype, name=f.name)
             for f in BACKBONE_INPUTS
@@ -93,6 +95,7 @@ class BertBackbone(keras.Model):
         }
         super().__init__(inputs=inputs, outputs=outputs, name=name or "backbone")
 
+        # === Config ===
         self.vocabulary_size = vocabulary_size
         self.num_layers = num_layers
         self.num_heads = num_heads

@@ -75,6 +75,9 @@ class FlattenChoices(keras.layers.Layer):
     (6, 4)
     """
 
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+
     def call(self, inputs):
         return ops.reshape(inputs, (-1, ops.shape(inputs)[2]))
 
@@ -91,6 +94,9 @@ class GroupScores(keras.layers.Layer):
     >>> ops.convert_to_numpy(scores).tolist()
     [[2.0, 3.0, -1000000000.0]]
     """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
 
     def call(self, scores, padding_mask):
         shape = ops.shape(padding_mask)

@@ -19,6 +19,7 @@ class BertPretrainer(keras.Model):
     """
 
     def __init__(self, backbone, name=None):
+        # === Layers ===
         head_arguments = {
             "initializer_range": backbone.initializer_range,
             "dtype": backbone.policy,
@@ -34,6 +35,7 @@ class BertPretrainer(keras.Model):
             name="next_sentence_head", **head_arguments
         )
 
+        # === Functional model ===
         positions = keras.Input(
             MASK_POSITIONS.shape, dtype=MASK_POSITIONS.dtype, name=MASK_POSITIONS.name
         )
@@ -48,6 +50,8 @@ class BertPretrainer(keras.Model):
             outputs=outputs,
             name=name or "pretrainer",
         )
+
+        # === Config ===
         self.backbone = backbone
         self.masked_lm_head = masked_lm_head
         self.next_sentence_head = next_sentence_head

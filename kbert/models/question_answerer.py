@@ -22,12 +22,15 @@ class BertQuestionAnswerer(keras.Model):
     """
 
     def __init__(self, backbone, name=None):
+        # === Layers ===
         answer_span = keras.layers.Dense(
             2,
             kernel_initializer=kernel_initializer(backbone.initializer_range),
             dtype=backbone.policy,
             name="answer_span",
         )
+
+        # === Functional model ===
         ends = answer_span(backbone.output["sequence_output"])  # (B, L, 2)
         outputs = {
             "start_logits": in_float32(ends[:, :, 0], "start_logits"),  # (B, L)
@@ -36,6 +39,8 @@ class BertQuestionAnswerer(keras.Model):
         super().__init__(
             inputs=backbone.input, outputs=outputs, name=name or "question_answerer"
         )
+
+        # === Config ===
         # Past Keras' tracking: the weights of this model are those its outputs read, so
         # that no optimizer asks for the pooler's gradient.
         object.__setattr__(self, "backbone", backbone)

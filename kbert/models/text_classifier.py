@@ -29,6 +29,8 @@ class BertTextClassifier(keras.Model):
         if num_classes < 1:
             raise ValueError(f"num_classes must be at least 1; got {num_classes}.")
         dropout = backbone.dropout if dropout is None else dropout
+
+        # === Layers ===
         dropout_layer = keras.layers.Dropout(
             dropout, dtype=backbone.policy, name="pooled_dropout"
         )
@@ -38,11 +40,15 @@ class BertTextClassifier(keras.Model):
             dtype=backbone.policy,
             name="classifier",
         )
+
+        # === Functional model ===
         pooled_output = backbone.pooler(backbone.rows_at()[:, 0])  # (B, D)
         outputs = in_float32(logits(dropout_layer(pooled_output)), "logits")
         super().__init__(
             inputs=backbone.input, outputs=outputs, name=name or "text_classifier"
         )
+
+        # === Config ===
         self.backbone = backbone
         self.num_classes = num_classes
         self.dropout = dropout

@@ -29,6 +29,8 @@ class BertTokenClassifier(keras.Model):
         if num_classes < 1:
             raise ValueError(f"num_classes must be at least 1; got {num_classes}.")
         dropout = backbone.dropout if dropout is None else dropout
+
+        # === Layers ===
         dropout_layer = keras.layers.Dropout(
             dropout, dtype=backbone.policy, name="sequence_dropout"
         )
@@ -38,11 +40,15 @@ class BertTokenClassifier(keras.Model):
             dtype=backbone.policy,
             name="classifier",
         )
+
+        # === Functional model ===
         sequence_output = backbone.output["sequence_output"]  # (B, L, D)
         outputs = in_float32(logits(dropout_layer(sequence_output)), "logits")
         super().__init__(
             inputs=backbone.input, outputs=outputs, name=name or "token_classifier"
         )
+
+        # === Config ===
         # Past Keras' tracking: the weights of this model are those its outputs read, so
         # that no optimizer asks for the pooler's gradient.
         object.__setattr__(self, "backbone", backbone)

@@ -71,6 +71,9 @@ ARGUMENTS = {
     "BertTextClassifier": {"backbone": backbone, "num_classes": 5, "dropout": 0.6},
     "BertTokenClassifier": {"backbone": backbone, "num_classes": 5, "dropout": 0.6},
     "BertQuestionAnswerer": {"backbone": backbone},
+    "BertMultipleChoice": {"backbone": backbone, "dropout": 0.6},
+    "FlattenChoices": {},
+    "GroupScores": {},
 }
 
 

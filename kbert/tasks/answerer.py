@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from kbert.features import BACKBONE_INPUTS
 from kbert.tasks.rows.packed_rows import shuffled_batches, within_budget
 from kbert.tasks.task import Task
 
@@ -181,13 +182,21 @@ def traced(model) -> Callable[[dict], Any]:
 
     It is kept with the model, and made anew when the model has other variables than it
     was made with: an adapter more, or weights that were quantised.
+
+    Args:
+        model: a Keras model; or a function of the backbone's inputs, called alike.
     """
-    key = tuple(map(id, model.variables))
+    key = tuple(map(id, getattr(model, "variables", ())))
     kept = vars(model).get("_traced")
     if kept is None or kept[0] != key:
+        inputs = getattr(model, "input", None)
+        if not isinstance(inputs, dict):
+            inputs = {
+                f.name: keras.Input(f.shape, dtype=f.dtype) for f in BACKBONE_INPUTS
+            }
         spec = {
             name: tf.TensorSpec((None,) * len(x.shape), x.dtype)
-            for name, x in model.input.items()
+            for name, x in inputs.items()
         }
 
         def call(inputs):

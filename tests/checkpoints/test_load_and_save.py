@@ -263,8 +263,8 @@ def test_no_config(saved):
     [
         ({"model_type": "roberta"}, 'Expected a BERT.*"model_type": "roberta"'),
         (
-            {"architectures": ["BertForMultipleChoice"]},
-            r"one of the heads backbone, .*is of BertForMultipleChoice.*load_backbone",
+            {"architectures": ["BertLMHeadModel"]},
+            r"one of the heads backbone, .*is of BertLMHeadModel.*load_backbone",
         ),
         ({"hidden_act": "mish"}, "hidden_act to be one of gelu, .*says 'mish'"),
         ({"num_attention_heads": 3}, "hidden_dim=16, num_heads=3"),

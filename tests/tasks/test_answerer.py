@@ -8,7 +8,6 @@ import pytest
 import small_models
 
 import kbert
-from kbert.features import BACKBONE_INPUTS
 from kbert.tasks.answerer import Answerer, answer, bucketed_dataset, portions, traced
 from kbert.tasks.rows.packed_rows import PackedRows
 
@@ -38,11 +37,6 @@ class Echo:
 
 class FirstAndAll:
     """Two outputs as of a model: each token's id, and the row's first id."""
-
-    variables = ()
-    input = types.MappingProxyType(
-        {f.name: keras.KerasTensor((None, None), f.dtype) for f in BACKBONE_INPUTS}
-    )
 
     def __init__(self, per_token):
         self.per_token = per_token

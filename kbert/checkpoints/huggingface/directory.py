@@ -139,7 +139,7 @@ def read_checkpoint(directory: str | Path) -> Checkpoint:
             files with an index, `pytorch_model.bin`, or several of those.
 
     Returns: a `Checkpoint`. An architecture of BERT that kbert has no head for
-        (`BertForMultipleChoice`, a class of somebody's own) gives its backbone.
+        (`BertLMHeadModel`, a class of somebody's own) gives its backbone.
 
     Raises:
         FileNotFoundError: no config, no weights, or one of several files is missing.

@@ -5,14 +5,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from kbert.models.text_classifier import BertTextClassifier
 from kbert.tasks.classification.class_weights import class_weights
 from kbert.tasks.classification.text_examples import TextExample, text_of
 from kbert.tasks.classification.text_problems import PROBLEMS
 from kbert.tasks.data.records import fields, read_records
 from kbert.tasks.rows.packed_rows import PackedRows, pack_rows
 from kbert.tasks.task import json_lines
-from kbert.text.preprocessor import BertPreprocessor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -244,8 +242,10 @@ class TextClassification:
         """Of all its texts."""
         return sum(map(len, example.texts))
 
-    def build(self, backbone) -> BertTextClassifier:
-        """Its outputs are (B, C), or (B, 1) for regression."""
+    def build(self, backbone):
+        """A `BertTextClassifier`: its outputs are (B, C), or (B, 1) for regression."""
+        from kbert.models.text_classifier import BertTextClassifier
+
         return BertTextClassifier(backbone, len(self.labels) or 1)
 
     def compile_arguments(self) -> dict:
@@ -259,6 +259,8 @@ class TextClassification:
             ValueError: labels are missing from some of the examples, or are not among
                 `labels`; names the row.
         """
+        from kbert.text.preprocessor import BertPreprocessor
+
         preprocessor = BertPreprocessor(tokenizer, self.sequence_length)
         columns = [list(c) for c in zip(*(e.texts for e in examples), strict=True)]
         rows = pack_rows(preprocessor, columns)

@@ -12,19 +12,15 @@ common:
     answers(logits, labels)     one dict for each row
     scores(answers, golds, labels)
     floors(golds, labels)       each metric of the best constant answer
+
+Keras and the metrics, which need it, are imported where they are used: arguments are
+checked, and files read, before.
 """
 
 import math
 
-import keras
 import numpy as np
 
-from kbert.metrics.classification import (
-    F1,
-    classification_scores,
-    multi_label_scores,
-)
-from kbert.metrics.correlation import PearsonCorrelation, pearson, spearman
 from kbert.tasks.classification.text_examples import label_of, labels_of, number_of
 
 _TINY = 1e-30  # the least probability whose logarithm is taken
@@ -49,6 +45,8 @@ class SingleLabel:
         return np.array([classes[gold] for gold in golds], "int32")
 
     def compile_arguments(self, labels):
+        import keras
+
         return {
             "loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             "metrics": [keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
@@ -73,6 +71,8 @@ class SingleLabel:
         ]
 
     def scores(self, answers, golds, labels):
+        from kbert.metrics.classification import classification_scores
+
         true = self.targets(golds, labels)
         guesses = self.targets([answer["label"] for answer in answers], labels)
         own = [a["scores"][gold] for a, gold in zip(answers, golds, strict=True)]
@@ -82,6 +82,8 @@ class SingleLabel:
         }
 
     def floors(self, golds, labels):
+        from kbert.metrics.classification import classification_scores
+
         true = self.targets(golds, labels)
         majority = np.full_like(true, np.bincount(true).argmax())
         return classification_scores(true, majority, len(labels))
@@ -109,6 +111,10 @@ class MultiLabel:
         return targets
 
     def compile_arguments(self, labels):
+        import keras
+
+        from kbert.metrics.classification import F1
+
         return {
             "loss": keras.losses.BinaryCrossentropy(from_logits=True),
             "metrics": [F1(len(labels), "micro")],
@@ -131,6 +137,8 @@ class MultiLabel:
         ]
 
     def scores(self, answers, golds, labels):
+        from kbert.metrics.classification import multi_label_scores
+
         true = self.targets(golds, labels)
         guesses = self.targets([answer["labels"] for answer in answers], labels)
         own = np.array([[a["scores"][label] for label in labels] for a in answers])
@@ -172,6 +180,10 @@ class Regression:
         return np.array(golds, "float32")[:, None]
 
     def compile_arguments(self, labels):
+        import keras
+
+        from kbert.metrics.correlation import PearsonCorrelation
+
         return {
             "loss": keras.losses.MeanSquaredError(),
             "metrics": [PearsonCorrelation()],
@@ -181,6 +193,8 @@ class Regression:
         return [{"score": float(row[0])} for row in logits]
 
     def scores(self, answers, golds, labels):
+        from kbert.metrics.correlation import pearson, spearman
+
         guesses = np.array([answer["score"] for answer in answers])
         true = np.array(golds, "float64")
         return {

@@ -50,7 +50,7 @@ _HOMES = {
     "kbert.tasks.feature_extraction": ("extract_features",),
     "kbert.commands.extract_features": ("feature_lines",),
     "kbert.training.schedules": ("WarmupLinearDecay",),
-    "kbert.training.optimizers": ("AdamW", "adamw"),
+    "kbert.training.optimizers": ("AdamW", "Lamb", "adamw", "lamb"),
     "kbert.commands.vocab": ("vocab", "extend_vocab", "prune_vocab"),
     "kbert.commands.pretrain": ("pretrain",),
     "kbert.commands.finetune": ("finetune",),

@@ -19,6 +19,7 @@ PARTS = {
         "metrics/test_correlation.py",
         "training/test_schedules.py",
         "training/test_optimizers.py",
+        "training/test_lamb.py",
     ],
 }
 ALL = ("config", "features", "layers", "metrics", "models", "pretraining")

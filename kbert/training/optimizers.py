@@ -1,11 +1,9 @@
-"""AdamW as BERT was trained with it, in one pass over memory on TensorFlow."""
-
-import re
-from collections.abc import Iterable
+"""AdamW as BERT was trained with it, and LAMB, which follows it in large batches."""
 
 import keras
 from keras import ops
 
+from kbert.training.layer_depths import layer_depths
 from kbert.training.schedules import WarmupLinearDecay
 
 # Biases and the scale and shift of norms are not decayed (google-research/bert,
@@ -169,39 +167,54 @@ class AdamW(keras.optimizers.Optimizer):
         }
 
 
-def layer_depths(paths: Iterable[str]) -> list[int]:
-    """How far below a model's head its weights lie, by their paths.
+@keras.saving.register_keras_serializable(package="kbert")
+class Lamb(AdamW):
+    """LAMB: AdamW whose step in each variable is as long as the rate says.
 
-    0 for heads and pooler, 1 for the highest encoder block, and so on down; the
-    embeddings lie one below block 0. The highest block is that of the paths given.
+        u = m / (sqrt(v) + epsilon) + weight_decay * w
+        w = w - rate * |w| / |u| * u
 
-        classifier/bias, encoder_block_1/…, encoder_block_0/…, embeddings/… -> 0 1 2 3
+    with m and v as in `AdamW`, and |w| / |u|, the trust ratio of a variable, 1 where
+    either norm is 0 (You et al., 2020, "Large Batch Optimization for Deep Learning",
+    algorithm 2). Biases and norms, which are not decayed, have the ratio 1 as well, as
+    in the authors' code (`exclude_from_layer_adaptation`). The rate is relative to the
+    size of the weights: 0.001 changes a kernel by a thousandth of its norm.
 
-    Sun et al. (2019, "How to Fine-Tune BERT for Text Classification?", 5.3.2) let each
-    layer learn more slowly than the one above. ELECTRA (`_get_layer_lrs` in
-    google-research/electra) counts alike, but starts at 2 with the highest block, and
-    so ends at `num_layers` + 2 with the embeddings. The decoder of a masked language
-    model is the token embedding itself and lies with it.
-
-    Raises:
-        ValueError: no path is of an encoder block.
+    Clipping, `layer_decay` and training on several devices are as in `AdamW`, whose
+    arguments these are; the bias of m and v is corrected by default, as published.
     """
-    paths = list(paths)
-    blocks = [re.search(r"(?:^|/)encoder_block_(\d+)/", path) for path in paths]
-    numbers = [int(block[1]) for block in blocks if block]
-    if not numbers:
-        raise ValueError(
-            "layer_decay is for the layers of a BertBackbone: expected trainable "
-            "weights whose paths hold encoder_block_0/, encoder_block_1/, and so on; "
-            f"got {', '.join(paths[:3]) or 'none'}. Leave it at 1.0."
+
+    def __init__(self, learning_rate=1e-3, bias_correction=True, name="lamb", **kwargs):
+        super().__init__(
+            learning_rate, bias_correction=bias_correction, name=name, **kwargs
         )
-    top, depths = max(numbers), []
-    for path, block in zip(paths, blocks, strict=True):
-        if block:
-            depths.append(top + 1 - int(block[1]))
-        else:
-            depths.append(top + 2 if re.search("(?:^|/)embeddings/", path) else 0)
-    return depths
+
+    def update_step(self, gradient, variable, learning_rate):
+        index = self._get_variable_index(variable)
+        m, v = self._momentums[index], self._velocities[index]
+        rate = ops.cast(learning_rate, variable.dtype) * self._rate_factors[index]
+        self.assign_add(m, (gradient - m) * (1.0 - self.beta_1))
+        self.assign_add(v, (ops.square(gradient) - v) * (1.0 - self.beta_2))
+        mean, square = ops.convert_to_tensor(m), ops.convert_to_tensor(v)
+        if self.bias_correction:
+            step = ops.cast(self.iterations + 1, variable.dtype)
+            mean = mean / (1.0 - ops.power(self.beta_1, step))
+            square = square / (1.0 - ops.power(self.beta_2, step))
+        update = mean / (ops.sqrt(square) + self.epsilon)
+        if self._is_decayed[index]:
+            update = update + self.decay_rate * variable
+            rate = rate * ops.cast(_trust_ratio(variable, update), variable.dtype)
+        self.assign_sub(variable, rate * update)
+
+
+def _trust_ratio(variable, update):
+    """|w| / |u|, float32; 1 where one of them is 0."""
+    norm, other = (
+        ops.sqrt(ops.sum(ops.square(ops.cast(x, "float32"))))
+        for x in (variable, update)
+    )
+    is_defined = ops.logical_and(norm > 0, other > 0)
+    return ops.where(is_defined, norm / ops.where(is_defined, other, 1.0), 1.0)
 
 
 def adamw(
@@ -226,14 +239,46 @@ def adamw(
         layer_decay: what each layer's rate is multiplied with from the one above to it;
             1 for the same rate everywhere.
     """
-    if total_steps is not None:
-        learning_rate = WarmupLinearDecay(
-            learning_rate, total_steps, int(warmup_share * total_steps)
-        )
     return AdamW(
-        learning_rate,
+        _scheduled(learning_rate, total_steps, warmup_share),
         weight_decay=weight_decay,
         bias_correction=bias_correction,
         clip_norm=clip_norm,
         layer_decay=layer_decay,
+    )
+
+
+def lamb(
+    learning_rate,
+    total_steps=None,
+    warmup_share=0.1,
+    weight_decay=0.01,
+    bias_correction=True,
+    clip_norm=1.0,
+    layer_decay=1.0,
+) -> Lamb:
+    """`Lamb` on a `WarmupLinearDecay`; the arguments are those of `adamw`.
+
+    Args:
+        learning_rate: the peak, relative to the size of the weights.
+        bias_correction: True as published.
+    """
+    return Lamb(
+        _scheduled(learning_rate, total_steps, warmup_share),
+        weight_decay=weight_decay,
+        bias_correction=bias_correction,
+        clip_norm=clip_norm,
+        layer_decay=layer_decay,
+    )
+
+
+# By the names of the command line.
+OPTIMIZERS = {"adamw": adamw, "lamb": lamb}
+
+
+def _scheduled(learning_rate, total_steps, warmup_share):
+    if total_steps is None:
+        return learning_rate
+    return WarmupLinearDecay(
+        learning_rate, total_steps, int(warmup_share * total_steps)
     )

@@ -32,7 +32,7 @@ from kbert.pretraining.batches import PretrainingBatches
 from kbert.pretraining.token_store import build_token_store
 from kbert.text.vocabulary import Vocabulary
 from kbert.training.distribution import strategy_scope
-from kbert.training.optimizers import AdamW
+from kbert.training.optimizers import AdamW, Lamb
 from kbert.commands.pretrain import BatchRange, compile_pretrainer
 
 rng = np.random.default_rng(0)
@@ -59,6 +59,8 @@ def run(kind, strategy, clip_norm):
         )
         # A large epsilon, so that the size of the gradient is felt, not its sign alone.
         optimizer = AdamW(0.2, epsilon=0.1, clip_norm=clip_norm)
+        if kind == "lamb":
+            optimizer = Lamb(0.2, epsilon=0.1, clip_norm=clip_norm)
         if kind == "pretrainer":
             model, source = BertPretrainer(backbone), batches
             compile_pretrainer(model, optimizer)
@@ -76,7 +78,7 @@ def run(kind, strategy, clip_norm):
 
 
 results = {}
-for kind in ("pretrainer", "classifier"):
+for kind in ("pretrainer", "classifier", "lamb"):
     one, weights = run(kind, "none", 0.1)
     two, other_weights = run(kind, "mirrored", 0.1)
     unclipped, _ = run(kind, "none", None)
@@ -155,7 +157,7 @@ def test_pretrain_and_finetune_on_two_devices(tmp_path):
     assert found["scores"]["num_examples"] == 18
 
 
-@pytest.mark.parametrize("kind", ["pretrainer", "classifier"])
+@pytest.mark.parametrize("kind", ["pretrainer", "classifier", "lamb"])
 def test_two_devices_give_the_losses_of_one(results, kind):
     own = results[kind]
     assert len(own["one"]) == 4

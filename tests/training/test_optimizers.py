@@ -8,7 +8,8 @@ from kbert.models.backbone import BertBackbone
 from kbert.models.pretrainer import BertPretrainer
 from kbert.models.surgery import freeze
 from kbert.models.text_classifier import BertTextClassifier
-from kbert.training.optimizers import AdamW, adamw, layer_depths
+from kbert.training.layer_depths import layer_depths
+from kbert.training.optimizers import AdamW, adamw
 from kbert.training.schedules import WarmupLinearDecay
 
 DECAYED = {"kernel", "embeddings"}

@@ -91,11 +91,11 @@ class Kbert(KerasPeer):
     """`BertPretrainer` as `kbert pretrain` compiles it: MLM + NSP, both accuracies."""
 
     def build(self, settings, batch):
-        from kbert.commands.pretrain import compile_pretrainer
         from kbert.config import SIZES
         from kbert.models.backbone import BertBackbone
         from kbert.models.pretrainer import BertPretrainer
         from kbert.training.optimizers import adamw
+        from kbert.training.pretraining import compile_pretrainer
 
         config = SIZES[settings["size"]](
             vocabulary_size=settings["vocabulary_size"],

@@ -13,7 +13,6 @@ import keras
 import tensorflow as tf
 
 import kbert
-from kbert.commands.pretrain import BatchRange, compile_pretrainer
 from kbert.pretraining.corpus import documents
 from kbert.pretraining.token_store import build_token_store
 
@@ -38,8 +37,8 @@ strategy = (
 with strategy.scope():
     config = kbert.bert_tiny(vocabulary_size=len(vocabulary), max_sequence_length=64)
     model = kbert.BertPretrainer(kbert.BertBackbone(**config.arguments()))
-    compile_pretrainer(model, kbert.adamw(1e-3, total_steps=steps))
-model.fit(BatchRange(batches, 0, steps), shuffle=False)
+    kbert.compile_pretrainer(model, kbert.adamw(1e-3, total_steps=steps))
+model.fit(kbert.BatchRange(batches, 0, steps), shuffle=False)
 
 kbert.save(model, work / "bert", tokenizer, overwrite=True)
 found = kbert.fill_mask(str(work / "bert"), "정부는 [MASK] 한다.")

@@ -51,6 +51,8 @@ _HOMES = {
     "kbert.commands.extract_features": ("feature_lines",),
     "kbert.training.schedules": ("WarmupLinearDecay",),
     "kbert.training.optimizers": ("AdamW", "Lamb", "adamw", "lamb"),
+    "kbert.training.batches": ("BatchRange",),
+    "kbert.training.pretraining": ("compile_pretrainer",),
     "kbert.commands.vocab": ("vocab", "extend_vocab", "prune_vocab"),
     "kbert.commands.pretrain": ("pretrain",),
     "kbert.commands.finetune": ("finetune",),

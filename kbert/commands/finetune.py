@@ -1,28 +1,16 @@
 """Fine-tuning, from files to a model directory that knows how it came about."""
 
-import inspect
 from pathlib import Path
 
-import keras
-from tqdm import tqdm
-
-from kbert.checkpoints.load_and_save import load_backbone, load_tokenizer
-from kbert.commands.finetune_examples import RunExamples, read_examples
-from kbert.commands.finetune_run import Run, best_of
-from kbert.disk.provenance import command_of
-from kbert.disk.whole_directories import refuse_existing
-from kbert.models.backbone import BertBackbone
-from kbert.registry import TASKS
-from kbert.tasks.data.known_datasets import (
-    from_tfds,
-    known_dataset,
-    known_dataset_files,
+from kbert.commands.early_checks import UsageError
+from kbert.commands.finetune_examples import read_examples
+from kbert.commands.finetune_options import (
+    DataOptions,
+    FinetuneOptions,
+    RowOptions,
+    TrainingOptions,
 )
-from kbert.tasks.data.tfds import is_tfds
-from kbert.training.distribution import strategy_scope
-from kbert.training.trainer import Training, TrainingSettings
-
-DEFAULT_MODEL = "kbert_tiny_ko_en"
+from kbert.commands.run_directory import OutputOptions
 
 
 def finetune(
@@ -58,24 +46,25 @@ def finetune(
     strategy: str = "none",
     resume: bool = False,
     overwrite: bool = False,
+    dataset: str | None = None,
+    optimizer: str = "adamw",
 ) -> Path:
     """Fine-tune a pre-trained BERT: classification, regression, tagging, questions.
 
     Args:
         train: labelled examples. Texts: .tsv, .csv, .json or .jsonl with a header.
             Tagging: CoNLL columns, KLUE's characters, or spans in .jsonl. Questions:
-            SQuAD's .json. Or tfds:NAME[:SPLIT]. With a preset, its directory will do.
+            SQuAD's .json. Or tfds:NAME[:SPLIT]. With --dataset, its directory will do.
         output: the directory to write: model, labels, log, and what it takes to repeat
             it. Until training is over it is OUTPUT.unfinished.
         task: classification, multi-label, regression (one text or a pair), tagging or
-            question-answering; not needed with a preset.
+            question-answering; not needed with --dataset.
         model: a model directory (kbert pretrain, transformers, …) or a preset's name;
             by default the one that is shipped.
         dev: examples like those of train, to choose the best weights by.
         dev_share: instead of dev, the share of the training examples that is held out,
             0 to 1; questions on one article stay together.
-        preset: columns, metric and files of a known benchmark: glue/NAME, klue/NAME,
-            nsmc, korsts, kornli, korquad.
+        preset: former name of --dataset.
         text_column: the column of the text (text); twice, for pairs. Tagging: name or
             number of the word's column, from 0.
         label_column: the column of the answer (label). Tagging: name or number of the
@@ -87,19 +76,19 @@ def finetune(
         encoding: of the files, as cp949; by default UTF-8.
         metric: the score to choose by; each task has one by default.
         sequence_length: tokens of a row; longer texts are cut, in tagging and question
-            answering laid under several windows. By default the model's longest.
+            answering split into overlapping windows. By default the model's longest.
         stride: tokens from one window to the next.
         max_question_length: tokens a question is cut to.
         max_answer_length: tokens of the longest answer.
         epochs: times through the examples.
         batch_size: rows per step, over all devices.
         learning_rate: peak; by default 5e-5 at D=768 and more for narrower models, in
-            proportion (3e-4 at D=128).
+            proportion (3e-4 at D=128); with lamb 20 times that.
         layer_decay: each block's rate is that of the block above it times this.
         clip_norm: largest global norm of the gradient.
-        evaluate_every: steps between two looks at the dev examples, at each of which
-            the state is kept for --resume; by default one epoch.
-        patience: looks without a better score after which training stops.
+        evaluate_every: steps between two evaluations on the dev examples, at each of
+            which the state is kept for --resume; by default one epoch.
+        patience: evaluations without a better score after which training stops.
         seed: of the head, of dropout and of the order.
         seeds: trainings, with seed, seed + 1, …; the best one is kept.
         lora_rank: train low-rank updates of the kernels instead of the kernels.
@@ -108,111 +97,56 @@ def finetune(
         strategy: none, or mirrored for all devices of this machine.
         resume: go on with what was stopped, to the result it would have had.
         overwrite: replace an output directory that exists.
+        dataset: a known data set, whose columns, metric and files are then known:
+            glue/NAME, klue/NAME, nsmc, korsts, kornli, korquad, squad, squad2.
+        optimizer: adamw, or lamb for very large batches.
     """
-    arguments = dict(locals())
-    is_resumed, overwrites = arguments.pop("resume"), arguments.pop("overwrite")
-    command = command_of("finetune", _given(arguments), ("task",))
-    arguments = _with_preset(arguments)
-    refuse_existing(arguments["output"], overwrites)
-    sizes = load_backbone(arguments["model"]).get_config()
-    tokenizer = load_tokenizer(arguments["model"])
-    examples = read_examples(arguments, tokenizer, sizes["max_sequence_length"])
-    print(examples)
-    run = Run(arguments, command, examples.facts, is_resumed, overwrites)
-    trainings = []
-    for number in range(seed, seed + seeds):
-        if seeds > 1:
-            tqdm.write(f"Seed {number}:")
-        settings = _settings(arguments, sizes["hidden_dim"], number)
-        trainings.append(_train(run, examples, settings))
-        for training in trainings:
-            if training is not best_of(trainings):
-                training.release()
-    return run.finish(trainings, examples, tokenizer)
-
-
-def _given(arguments):
-    """Those that differ from their defaults."""
-    parameters = inspect.signature(finetune).parameters
-    return {k: v for k, v in arguments.items() if v != parameters[k].default}
-
-
-def _with_preset(arguments: dict) -> dict:
-    """Arguments with the model's default, and a preset's answers where none is given.
-
-    Raises:
-        ValueError: something is missing that neither says, or seeds without a way to
-            tell them apart.
-    """
-    filled = arguments | {"model": arguments["model"] or DEFAULT_MODEL}
-    if filled["preset"]:
-        known = known_dataset(filled["preset"])
-        if is_tfds(filled["train"]):
-            known = from_tfds(known)
-        elif Path(filled["train"]).is_dir():
-            train, dev = known_dataset_files(filled["preset"], filled["train"])
-            dev = None if filled["dev_share"] else filled["dev"] or dev
-            filled |= {"train": train, "dev": dev}
-        columns = {
-            "task": known.task,
-            "text_column": list(known.text_columns) or None,
-            "label_column": known.label_column or None,
-            "metric": known.metric,
-        }
-        filled |= {key: filled[key] or value for key, value in columns.items()}
-    if not filled["task"]:
-        raise ValueError(f"Expected a task out of {', '.join(TASKS)}, or --preset.")
-    if filled["dev"] and filled["dev_share"]:
-        raise ValueError("Expected dev or dev_share, not both.")
-    if not 0 <= filled["dev_share"] < 1:
-        raise ValueError(f"dev_share must be in [0, 1); got {filled['dev_share']}.")
-    has_dev = filled["dev"] or filled["dev_share"]
-    for name, least in (("seeds", 2), ("patience", 1)):
-        if (filled[name] or 0) >= least and not has_dev:
-            raise ValueError(
-                f"Expected --dev or --dev-share with {name}: it asks which is better."
-            )
-    return filled
-
-
-def _settings(arguments, hidden_dim, seed):
-    return TrainingSettings(
-        epochs=arguments["epochs"],
-        batch_size=arguments["batch_size"],
-        learning_rate=arguments["learning_rate"] or 5e-5 * 768 / hidden_dim,
-        layer_decay=arguments["layer_decay"],
-        clip_norm=arguments["clip_norm"],
-        evaluate_every=arguments["evaluate_every"],
-        patience=arguments["patience"],
-        seed=seed,
+    if dataset and preset:
+        raise UsageError("Expected --dataset or its former name --preset, not both.")
+    options = FinetuneOptions(
+        DataOptions(
+            train=train,
+            task=task,
+            dev=dev,
+            dev_share=dev_share,
+            dataset=dataset or preset,
+            text_column=text_column,
+            label_column=label_column,
+            label_separator=label_separator,
+            class_weights=class_weights,
+            granularity=granularity,
+            encoding=encoding,
+            metric=metric,
+        ),
+        RowOptions(
+            sequence_length=sequence_length,
+            stride=stride,
+            max_question_length=max_question_length,
+            max_answer_length=max_answer_length,
+        ),
+        TrainingOptions(
+            model=model,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            layer_decay=layer_decay,
+            clip_norm=clip_norm,
+            optimizer=optimizer,
+            evaluate_every=evaluate_every,
+            patience=patience,
+            seed=seed,
+            seeds=seeds,
+            lora_rank=lora_rank,
+            from_scratch=from_scratch,
+            strategy=strategy,
+        ),
+        OutputOptions(output=output, resume=resume, overwrite=overwrite),
     )
+    filled = options.checked()
+    if filled.output.is_finished(filled.arguments()):
+        return filled.output.clear()
+    examples = read_examples(filled)
+    # Behind all checks: Keras and TensorFlow take seconds to start.
+    from kbert.commands.finetune_run import run_finetuning
 
-
-def _train(run: Run, examples: RunExamples, settings: TrainingSettings) -> Training:
-    """One seed from its start, or its last state, to its end."""
-    arguments = run.arguments
-    keras.utils.set_random_seed(settings.seed)
-    with strategy_scope(arguments["strategy"]):
-        backbone = load_backbone(arguments["model"])
-        if arguments["from_scratch"]:
-            backbone = BertBackbone.from_config(backbone.get_config())
-        model = examples.task.build(backbone)
-        if arguments["lora_rank"]:
-            backbone.enable_lora(arguments["lora_rank"])
-        training = Training(
-            model,
-            examples.task,
-            examples.packed,
-            settings,
-            run.directory / f"seed-{settings.seed}",
-            examples.held_out,
-        )
-        training.compile()
-    try:
-        return training.train()
-    except FloatingPointError as error:
-        if arguments["seeds"] == 1:
-            raise
-        tqdm.write(str(error))
-        training.diverged(examples.task.floor(examples.held_out[0]))
-        return training
+    return run_finetuning(options, filled, examples)

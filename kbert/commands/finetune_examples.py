@@ -1,51 +1,82 @@
-"""The examples of a run: read, held out, packed."""
+"""The examples of a fine-tuning: read and held out, then packed.
+
+Reading needs no framework: a broken file is told before TensorFlow is imported.
+"""
 
 import dataclasses
 from typing import Any
 
 import numpy as np
 
+from kbert.commands.early_checks import UsageError
+from kbert.commands.finetune_options import FinetuneOptions, positions_of, too_long
 from kbert.disk.provenance import data_facts
 from kbert.registry import new_task
-from kbert.tasks.data.known_datasets import known_dataset
-from kbert.tasks.data.tfds import is_tfds, with_split
+from kbert.tasks.data.tfds import with_split
 from kbert.tasks.task import Task
 
-_SAME_NAME = (  # as arguments of `finetune` and as fields of tasks
-    "metric",
-    "encoding",
-    "stride",
-    "granularity",
-    "label_separator",
-    "max_question_length",
-    "max_answer_length",
-)
+_ANY_LENGTH = 1 << 20  # until the model's positions are known
 _HOLDING_OUT = 0  # the seed: held out are the same examples for all trainings
 
 
 @dataclasses.dataclass(frozen=True)
 class RunExamples:
-    """What is trained on, and what is looked at on the way.
+    """What is trained on, and what is held out.
 
     Attributes:
         task: with the labels of the training examples.
-        packed: their rows.
-        held_out: (examples, their rows), or None.
+        train: training examples.
+        dev: held-out ones, or None.
         facts: source, hash and number of examples of "train" and "dev".
     """
 
     task: Task
-    packed: Any
-    held_out: tuple[list, Any] | None
+    train: list
+    dev: list | None
     facts: dict
 
+    def pack(self, options: FinetuneOptions, tokenizer, longest: int) -> "PackedRun":
+        """Rows for a model.
+
+        Args:
+            tokenizer: the model's.
+            longest: tokens that the model has positions for.
+
+        Raises:
+            ValueError: rows are to be longer than that.
+        """
+        length = options.rows.sequence_length or longest
+        if length > longest:
+            raise UsageError(too_long(length, longest, options.training.model))
+        task = dataclasses.replace(self.task, sequence_length=length)
+        dev = None if self.dev is None else task.pack(self.dev, tokenizer)
+        return PackedRun(self, task, task.pack(self.train, tokenizer), dev)
+
+
+@dataclasses.dataclass(frozen=True)
+class PackedRun:
+    """The rows of a run.
+
+    Attributes:
+        examples: what they were made of.
+        task: with the length of the rows.
+        train: rows of the training examples.
+        dev: rows of the held-out ones, or None.
+    """
+
+    examples: RunExamples
+    task: Task
+    train: Any
+    dev: Any
+
     def __str__(self):
-        lengths = self.packed.rows.lengths
+        lengths = self.train.rows.lengths
         longest = self.task.sequence_length
         full = int((lengths >= longest).sum())
-        lines = [f"{self.facts['train']['num_examples']:,} training examples"]
-        if self.held_out is not None:
-            lines[0] += f", {len(self.held_out[0]):,} held out"
+        count = self.examples.facts["train"]["num_examples"]
+        lines = [f"{count:,} training examples"]
+        if self.dev is not None:
+            lines[0] += f", {len(self.examples.dev):,} held out"
         labels = getattr(self.task, "labels", ())
         if labels:
             shown = ", ".join(labels[:12]) + (", …" if len(labels) > 12 else "")
@@ -56,46 +87,38 @@ class RunExamples:
         return "\n".join([*lines, rows])
 
 
-def read_examples(arguments: dict, tokenizer, longest: int) -> RunExamples:
-    """The examples that `finetune`'s arguments ask for.
+def read_examples(options: FinetuneOptions) -> RunExamples:
+    """The examples that the options ask for.
 
     Args:
-        arguments: those of `finetune`, with a preset's filled in.
-        tokenizer: the model's.
-        longest: tokens that the model has positions for.
+        options: checked.
 
     Raises:
-        ValueError: the task does not take an option, or an example is of no use; the
-            file and the line are named.
+        UsageError: the task does not take an option.
+        ValueError: an example is of no use; the file and the line are named.
     """
-    length = arguments["sequence_length"] or longest
-    if length > longest:
-        raise ValueError(
-            f"sequence_length must be at most {longest}, the positions of "
-            f"{arguments['model']}; got {length}."
-        )
-    plan = new_task(arguments["task"], **_options(arguments, length))
-    train = with_split(arguments["train"], "train")
-    examples = list(plan.read(train))
-    facts = {"train": data_facts(train, len(examples))}
-    task = plan.learned(examples)
-    dev_examples = None
-    if arguments["dev"]:
-        dev = with_split(arguments["dev"], "validation")
-        dev_examples = list(task.read(dev))
-        facts["dev"] = data_facts(dev, len(dev_examples))
-    elif arguments["dev_share"]:
-        share = arguments["dev_share"]
-        examples, dev_examples = hold_out(examples, share, task.group)
-        facts["train"]["num_examples"] = len(examples)
+    data = options.data
+    try:
+        plan = new_task(data.task, **_fields(options))
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    source = with_split(data.train, "train")
+    train = list(plan.read(source))
+    facts = {"train": data_facts(source, len(train))}
+    task = plan.learned(train)
+    dev = None
+    if data.dev:
+        dev_source = with_split(data.dev, "validation")
+        dev = list(task.read(dev_source))
+        facts["dev"] = data_facts(dev_source, len(dev))
+    elif data.dev_share:
+        train, dev = hold_out(train, data.dev_share, task.group)
+        facts["train"]["num_examples"] = len(train)
         facts["dev"] = {
-            "source": f"{share:.0%} of {train}",
-            "num_examples": len(dev_examples),
+            "source": f"{data.dev_share:.0%} of {source}",
+            "num_examples": len(dev),
         }
-    held_out = None
-    if dev_examples is not None:
-        held_out = dev_examples, task.pack(dev_examples, tokenizer)
-    return RunExamples(task, task.pack(examples, tokenizer), held_out, facts)
+    return RunExamples(task, train, dev, facts)
 
 
 def hold_out(examples: list, share: float, group) -> tuple[list, list]:
@@ -127,19 +150,27 @@ def hold_out(examples: list, share: float, group) -> tuple[list, list]:
     return kept, [examples[i] for i in sorted(chosen)]
 
 
-def _options(arguments, length):
+def _fields(options):
     """Fields of the task's class; None leaves its default."""
-    columns = arguments["text_column"], arguments["label_column"]
-    options = {name: arguments[name] for name in _SAME_NAME}
-    options["sequence_length"] = length
-    if arguments["preset"] and not is_tfds(arguments["train"]):
-        options["header"] = known_dataset(arguments["preset"]).header or None
-    if arguments["class_weights"]:
-        options["class_weights"] = tuple(arguments["class_weights"])
-    if arguments["task"] == "tagging":
-        options["word_column"] = columns[0] and columns[0][0]
-        options["tag_column"] = columns[1]
+    data, rows = options.data, options.rows
+    positions = positions_of(options.training.model)
+    fields = {
+        "metric": data.metric,
+        "encoding": data.encoding,
+        "granularity": data.granularity,
+        "label_separator": data.label_separator,
+        "class_weights": data.class_weights and tuple(data.class_weights),
+        "header": data.header,
+        "sequence_length": rows.sequence_length or positions or _ANY_LENGTH,
+        "stride": rows.stride,
+        "max_question_length": rows.max_question_length,
+        "max_answer_length": rows.max_answer_length,
+    }
+    columns = data.text_column
+    if data.task == "tagging":
+        fields["word_column"] = columns and columns[0]
+        fields["tag_column"] = data.label_column
     else:
-        options["text_columns"] = columns[0] and tuple(columns[0])
-        options["label_column"] = columns[1]
-    return options
+        fields["text_columns"] = columns and tuple(columns)
+        fields["label_column"] = data.label_column
+    return fields

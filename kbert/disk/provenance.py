@@ -55,13 +55,17 @@ def command_of(name: str, arguments: dict, positional: tuple[str, ...] = ()) -> 
         positional: names of those that are given by place.
     """
     words = ["kbert", name]
-    words += [
-        str(arguments[key]) for key in positional if arguments.get(key) is not None
-    ]
+    for key in positional:
+        if arguments.get(key) is not None:
+            words += _words(arguments[key])
     for key, value in arguments.items():
         if key in positional or value is None or value is False:
             continue
         words.append("--" + key.replace("_", "-"))
         if value is not True:
-            words += map(str, value if isinstance(value, list | tuple) else [value])
+            words += _words(value)
     return shlex.join(words)
+
+
+def _words(value):
+    return map(str, value if isinstance(value, list | tuple) else [value])

@@ -8,6 +8,7 @@ import json
 import shutil
 from pathlib import Path
 
+from kbert.disk.json_object import json_object
 from kbert.disk.whole_files import write_file
 
 
@@ -27,8 +28,9 @@ def begin_or_resume(
         ValueError: the unfinished run had other facts; they are named.
     """
     directory = refuse_unfinished(output, is_resumed, overwrites)
-    if directory.exists():
-        _meet(directory, facts, is_resumed)
+    if directory.exists() and not is_resumed:
+        shutil.rmtree(directory)
+    refuse_other_facts(directory, facts)
     directory.mkdir(parents=True, exist_ok=True)
     write_json(directory / "run.json", facts)
     return directory
@@ -52,14 +54,20 @@ def refuse_unfinished(output: str | Path, is_resumed: bool, overwrites: bool) ->
     return directory
 
 
-def _meet(directory, facts, is_resumed):
-    if not is_resumed:
-        shutil.rmtree(directory)
-        return
+def refuse_other_facts(directory: Path, facts: dict) -> None:
+    """Asked before long work: does an unfinished run, if there is one, tell the same?
+
+    Args:
+        directory: OUTPUT.unfinished.
+        facts: dicts of its run.json, or some of them; what is no dict is passed over.
+
+    Raises:
+        ValueError: it had other facts; they are named.
+    """
     file = directory / "run.json"
     if not file.is_file():  # killed before the first word
         return
-    earlier = json.loads(file.read_text("utf-8"))
+    earlier = json_object(file)
     for part, now in json.loads(json.dumps(facts, default=str)).items():
         if not isinstance(now, dict):
             continue

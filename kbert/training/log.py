@@ -1,6 +1,7 @@
 """What a training writes while it runs: a table for eyes and scripts, TensorBoard."""
 
 import csv
+import shutil
 from pathlib import Path
 
 from kbert.disk.whole_files import write_file
@@ -9,15 +10,18 @@ from kbert.disk.whole_files import write_file
 class TrainingLog:
     """`log.csv` and `tensorboard/` in a directory.
 
+    What another log left there is replaced: a training that goes on hands its whole
+    history to the first `write`, so that nothing is there twice and nothing is missing,
+    wherever it was stopped.
+
     Args:
         directory: made if it is not there.
-        written_until: the step of the last row that TensorBoard has already.
     """
 
-    def __init__(self, directory: Path, written_until: int = 0):
+    def __init__(self, directory: Path):
         self.directory = Path(directory)
-        self.written_until = written_until
         self._writer = None
+        self._written_until = 0
 
     def write(self, history: list[dict]) -> None:
         """Takes the whole history: rows of "step", "epoch", "loss", and "dev_…" scores.
@@ -26,17 +30,17 @@ class TrainingLog:
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         write_csv(self.directory / "log.csv", history)
-        self._write_events([row for row in history if row["step"] > self.written_until])
-        self.written_until = max(
-            [self.written_until, *(row["step"] for row in history)]
-        )
+        new = [row for row in history if row["step"] > self._written_until]
+        self._write_events(new)
+        self._written_until = max([self._written_until, *(row["step"] for row in new)])
 
     def _write_events(self, rows):
         import tensorflow as tf
 
         if self._writer is None:
-            directory = str(self.directory / "tensorboard")
-            self._writer = tf.summary.create_file_writer(directory)
+            directory = self.directory / "tensorboard"
+            shutil.rmtree(directory, ignore_errors=True)
+            self._writer = tf.summary.create_file_writer(str(directory))
         # As tf.summary.scalar, which needs TensorBoard installed.
         metadata = tf.compat.v1.SummaryMetadata()
         metadata.plugin_data.plugin_name = "scalars"

@@ -179,6 +179,22 @@ def test_early_stopping_and_the_best_weights(model, files, tmp_path):
     assert evaluate(str(output), dev)["accuracy"] == run["seeds"]["0"]["score"]
 
 
+def test_lamb_learns(model, files, tmp_path):
+    output = finetune(
+        files[0],
+        str(tmp_path / "out"),
+        "classification",
+        model,
+        dev=files[1],
+        optimizer="lamb",
+        epochs=4,
+        batch_size=16,
+    )
+    run = json.loads((output / "run.json").read_text("utf-8"))
+    assert run["dev"]["accuracy"] > 0.9
+    assert "--optimizer lamb" in run["command"]
+
+
 def test_lora_trains_little_and_saves_a_plain_model(model, files, tmp_path):
     train, dev = files
     output = finetune(
@@ -211,24 +227,34 @@ def test_lora_trains_little_and_saves_a_plain_model(model, files, tmp_path):
             {"sequence_length": 21},
             "sequence_length must be at most 20, .*got 21",
         ),
-        (("text", "label"), [], {"task": "parsing"}, "Expected a task out of class"),
-        (("text", "label"), [], {"task": ""}, "Expected a task out of .*, or --preset"),
+        (
+            ("text", "label"),
+            [],
+            {"task": "parsing"},
+            "Expected task classific",
+        ),
+        (
+            ("text", "label"),
+            [],
+            {"task": ""},
+            "task out of .*, or --dataset",
+        ),
         (("text", "label"), [], {"stride": 3}, "Expected no --stride for class"),
         (("text", "label"), [], {"seeds": 2}, "Expected --dev or --dev-share with se"),
         (("text", "label"), [], {"patience": 1}, "--dev-share with patience"),
         (("text", "label"), [], {"dev": "a", "dev_share": 0.1}, "not both"),
-        (("text", "label"), [], {"dev_share": 1.0}, r"must be in \[0, 1\); got 1.0"),
+        (("text", "label"), [], {"dev_share": 1.0}, "dev_share of .* below 1; got 1.0"),
         (
             ("text", "label"),
             [("a", "1"), ("b", "2")],
             {"epochs": 0},
-            "epochs must be at least 1; got 0",
+            "Expected epochs of at least 1; got 0",
         ),
         (
             ("text", "label"),
             [("a", "1"), ("b", "2")],
             {"learning_rate": -1.0},
-            "learning_rate must be a number above 0; got -1.0",
+            "Expected learning_rate above 0 .*; got -1.0",
         ),
     ],
 )
@@ -237,7 +263,7 @@ def test_errors(model, tmp_path, header, lines, arguments, message):
     arguments = {"task": "classification", "model": model} | arguments
     with pytest.raises(ValueError, match=message):
         finetune(train, str(tmp_path / "out"), **arguments)
-    assert not (tmp_path / "out").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["train.tsv"]
 
 
 def test_an_unseen_label_in_the_dev_file(model, tmp_path):
@@ -263,21 +289,24 @@ def test_a_loss_that_is_no_number_is_told(model, files, tmp_path):
             learning_rate=1e38,
             epochs=2,
         )
-    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.iterdir())  # no evaluation yet: nothing is kept
 
 
-def test_a_preset_knows_columns_metric_and_files(model, tmp_path):
+@pytest.mark.parametrize("name", ["dataset", "preset"])  # the former name
+def test_a_data_set_knows_columns_metric_and_files(model, tmp_path, name):
     header = ("id", "document", "label")
     lines = [(str(i), text, label) for i, (text, label) in enumerate(rows(40))]
     write(tmp_path / "ratings_train.txt", header, lines)
     write(tmp_path / "ratings_test.txt", header, lines[:10])
     output = finetune(
-        str(tmp_path), str(tmp_path / "out"), model=model, preset="nsmc", epochs=1
+        str(tmp_path), str(tmp_path / "out"), model=model, epochs=1, **{name: "nsmc"}
     )
     run = json.loads((Path(output) / "run.json").read_text("utf-8"))
     assert run["data"]["train"]["num_examples"] == 40
     assert run["data"]["dev"]["num_examples"] == 10
     assert run["arguments"]["text_column"] == ["document"]
+    assert run["arguments"]["dataset"] == "nsmc"
+    assert "--dataset nsmc" in run["command"]
 
 
 def test_a_dataset_of_tfds_by_name(model, tmp_path, monkeypatch):

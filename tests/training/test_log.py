@@ -37,7 +37,8 @@ def test_events_are_written_once(tmp_path):
     log = TrainingLog(tmp_path)
     log.write(HISTORY[:2])
     log.write(HISTORY)
-    log = TrainingLog(tmp_path, written_until=3)  # as a resumed training does
+    log = TrainingLog(tmp_path)  # as a resumed training has
+    log.write(HISTORY[:2])  # its state was older than the last events
     log.write([*HISTORY, {"step": 4, "epoch": 2.0, "loss": 0.3}])
     losses = [e for e in events(tmp_path / "tensorboard") if e[0] == "loss"]
     assert losses == [

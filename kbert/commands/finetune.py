@@ -57,8 +57,8 @@ def finetune(
             SQuAD's .json. Or tfds:NAME[:SPLIT]. With --dataset, its directory will do.
         output: the directory to write: model, labels, log, and what it takes to repeat
             it. Until training is over it is OUTPUT.unfinished.
-        task: classification, multi-label, regression (one text or a pair), tagging or
-            question-answering; not needed with --dataset.
+        task: classification, multi-label, regression (one text or a pair), tagging,
+            question-answering or multiple-choice; not needed with --dataset.
         model: a model directory (kbert pretrain, transformers, …) or a preset's name;
             by default the one that is shipped.
         dev: examples like those of train, to choose the best weights by.

@@ -15,7 +15,6 @@ import numpy as np
 from kbert.tasks.data.records import fields, read_records
 from kbert.tasks.rows.packed_rows import PackedRows, pack_rows
 from kbert.tasks.task import json_lines
-from kbert.text.preprocessor import BertPreprocessor
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -218,6 +217,8 @@ class MultipleChoice:
 
     def pack(self, examples: list[Choices], tokenizer) -> PackedChoices:
         """A row [CLS] question [SEP] choice [SEP] for each choice."""
+        from kbert.text.preprocessor import BertPreprocessor
+
         counts = [len(example.choices) for example in examples]
         questions = [e.question for e in examples for _ in e.choices]
         choices = [choice for example in examples for choice in example.choices]

@@ -66,6 +66,8 @@ class Kind:
             names a label for each output.
         task_class: what `kbert finetune` trains it by; "" for models before that.
         commands: the names of the command line, and what each sets in `task_class`.
+        columns: what `task_class` calls its columns, where it is not `text_columns`, a
+            tuple, and `label_column`; of the first it then takes one alone.
         served: what answers in a SavedModel, beside `ServedEncoder`; "" for nothing.
         reports: the module that shows its examples in report.html, by the task's
             `problem_type`; by "" where it has none.
@@ -86,6 +88,7 @@ class Kind:
     has_classes: bool = False
     task_class: str = ""
     commands: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
     served: str = ""
     reports: Mapping[str, str] = dataclasses.field(default_factory=dict)
     words: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -205,6 +208,7 @@ _KINDS = (
         has_classes=True,
         task_class="kbert.tasks.tagging.token_classification:TokenClassification",
         commands={"tagging": {}},
+        columns={"text_columns": "word_column", "label_column": "tag_column"},
         served="kbert.export.served_tagger:ServedTagger",
         reports={"": "kbert.reports.tagging"},
         words={"en": "tagging", "ko": "개체명 인식"},
@@ -349,7 +353,8 @@ def new_task(name: str, **options):
 
     Args:
         name: one of `TASKS`.
-        **options: fields of the task's class; None leaves the default.
+        **options: fields of the task's class; None leaves the default. `text_columns`
+            and `label_column` serve for whatever the class calls its columns.
 
     Raises:
         ValueError: an unknown name, or an option that the task does not have.
@@ -358,11 +363,16 @@ def new_task(name: str, **options):
         raise ValueError(f"Expected a task out of {', '.join(TASKS)}; got {name!r}.")
     kind = TASKS[name]
     task_class = loaded(kind.task_class)
+    if "text_columns" in kind.columns and options.get("text_columns"):
+        options["text_columns"] = options["text_columns"][0]
+    options = {kind.columns.get(key, key): value for key, value in options.items()}
     given = {key: value for key, value in options.items() if value is not None}
     fields = {field.name for field in dataclasses.fields(task_class)}
     strange = [key for key in given if key not in fields]
     if strange:
-        flags = ", ".join("--" + key.replace("_", "-") for key in strange)
+        # Their names on the command line, where several columns are given one by one.
+        names = [key.replace("text_columns", "text_column") for key in strange]
+        flags = ", ".join("--" + name.replace("_", "-") for name in names)
         raise ValueError(f"Expected no {flags} for {name}: it has no meaning there.")
     return task_class(**given, **kind.commands[name])
 

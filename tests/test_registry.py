@@ -43,6 +43,19 @@ def test_what_a_task_does_not_have():
         new_task("tag")
 
 
+def test_columns_by_one_name_for_all():
+    columns = {"text_columns": ("1",), "label_column": "3"}
+    tagging = new_task("tagging", **columns)
+    assert (tagging.word_column, tagging.tag_column) == ("1", "3")
+    classification = new_task("classification", **columns)
+    assert classification.text_columns == ("1",)
+    assert classification.label_column == "3"
+    with pytest.raises(
+        ValueError, match="Expected no --text-column, --label-column for question"
+    ):
+        new_task("question-answering", **columns)
+
+
 def test_from_a_config_of_ours():
     task = new_task("classification", sequence_length=48)
     config = task.to_config() | {"architectures": ["BertForSequenceClassification"]}

@@ -154,7 +154,7 @@ def _fields(options):
     """Fields of the task's class; None leaves its default."""
     data, rows = options.data, options.rows
     positions = positions_of(options.training.model)
-    fields = {
+    return {
         "metric": data.metric,
         "encoding": data.encoding,
         "granularity": data.granularity,
@@ -165,12 +165,6 @@ def _fields(options):
         "stride": rows.stride,
         "max_question_length": rows.max_question_length,
         "max_answer_length": rows.max_answer_length,
+        "text_columns": data.text_column and tuple(data.text_column),
+        "label_column": data.label_column,
     }
-    columns = data.text_column
-    if data.task == "tagging":
-        fields["word_column"] = columns and columns[0]
-        fields["tag_column"] = data.label_column
-    else:
-        fields["text_columns"] = columns and tuple(columns)
-        fields["label_column"] = data.label_column
-    return fields

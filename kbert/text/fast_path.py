@@ -22,6 +22,7 @@ from kbert.text.characters import CODEPOINTS, replacements
 from kbert.text.normalizer import character_class, special_characters
 from kbert.text.normalizer_model import normalizer_model
 
+_ASKED_AT_ONCE = 64  # characters, of tensorflow-text
 # RE2 takes no more repetitions than 1,000 of a pattern.
 LONGEST_WORD = 999
 
@@ -83,15 +84,23 @@ def _model(lowercase, strip_accents, compatibility, stand_in):
 def _split_there(table):
     """Characters that tensorflow-text splits at, and the rules leave in their word.
 
-    Its tables are those of an ICU; so it is asked, with "axa" for each character x.
+    Its tables are those of an ICU; so it is asked, with "axa" for each character x, of
+    64 at once first, "axaya…": most of them it leaves in one word.
     """
     tokenizer = tf_text.FastWordpieceTokenizer(
         vocab=["[UNK]", "a", "##a"], unknown_token="[UNK]", token_out_type=tf.int32
     )
+
+    def num_tokens(texts):
+        return tokenizer.tokenize(texts).row_lengths().numpy()
+
     left = {c for text in table.values() for c in _joined(text)}
     kept = [c for c in map(chr, CODEPOINTS) if c not in table or c in left]
-    parts = tokenizer.tokenize([f"a{c}a" for c in kept]).row_lengths().numpy()
-    found = {c for c, number in zip(kept, parts) if number != 1 and c != "a"}
+    runs = [kept[i : i + _ASKED_AT_ONCE] for i in range(0, len(kept), _ASKED_AT_ONCE)]
+    counts = num_tokens([f"a{'a'.join(run)}a" for run in runs])
+    kept = [c for run, count in zip(runs, counts) if count != 1 for c in run]
+    counts = num_tokens([f"a{c}a" for c in kept])
+    found = {c for c, count in zip(kept, counts) if count != 1 and c != "a"}
     return found | {c for c, text in table.items() if found & _joined(text)}
 
 

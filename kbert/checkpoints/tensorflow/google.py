@@ -39,7 +39,7 @@ from kbert.checkpoints.weight_maps import (
 from kbert.checkpoints.weight_transfer import extract
 from kbert.config import BertConfig
 from kbert.models.backbone import backbone_of
-from kbert.registry import kind_of
+from kbert.registry import KINDS, kind_of
 
 CONFIG, WEIGHTS = "bert_config.json", "bert_model.ckpt"
 FORMAT = "Google TF1"
@@ -88,7 +88,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     config = read_config(prefix.parent)
     head = _head(bundle)
     arguments = {}
-    if head == "text_classifier":
+    if KINDS[head].has_classes:  # of texts; those of tokens are spelled alike
         num_classes = bundle.shapes["output_bias"][0]
         arguments = {"num_classes": num_classes, "dropout": _CLASSIFIER_DROPOUT}
     backbone = google_backbone(config.num_layers)
@@ -102,7 +102,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         read=bundle.__getitem__,
         rows={name: backbone + rows for name, rows in GOOGLE_HEADS.items()},
         ignored=lambda name: _ignored(name, bundle),
-        is_head_guessed=head == "text_classifier",
+        is_head_guessed=KINDS[head].has_classes,
     )
 
 
@@ -163,14 +163,19 @@ def write_checkpoint(
         config_extra: more fields of `bert_config.json`, which Google's code ignores.
 
     Raises:
-        ValueError: not a model of kbert, or an activation that Google's code does not
-            have.
+        ValueError: not a model of kbert, or one, or an activation, that Google's code
+            does not have.
 
     Warns where Google's code computes other numbers than the model: GELU by erf, an
     epsilon that is not 1e-12; and of a token classifier, which reads back as a text
     classifier unless the caller says what it is.
     """
-    head = kind_of(model).head
+    kind = kind_of(model)
+    if kind.head not in GOOGLE_HEADS:
+        raise ValueError(
+            f"Expected a model that Google's scripts have; they have none for a "
+            f"{kind.model_name}. Write its backbone alone: model.backbone."
+        )
     config = backbone_of(model).get_config()
     stored = {theirs: config[ours] for theirs, ours in GOOGLE_CONFIG_FIELDS.items()}
     stored["hidden_act"] = _hidden_act(config["activation"])
@@ -180,14 +185,16 @@ def write_checkpoint(
             f"model with {config['layer_norm_epsilon']}, which is not written.",
             stacklevel=2,
         )
-    if head == "token_classifier":
+    rows = google_backbone(config["num_layers"]) + GOOGLE_HEADS[kind.head]
+    tensors = extract(variables_of(model), rows)
+    found = _head(tensors)
+    if found != kind.head:
+        written, read = (name.replace("_", " ") for name in (kind.head, found))
         warnings.warn(
-            "A token classifier is written with the names of Google's text classifier, "
-            "as which it is read back unless the reader is told otherwise.",
+            f"A {written} is written with the names of Google's {read}, as which it is "
+            "read back unless the reader is told otherwise.",
             stacklevel=2,
         )
-    rows = google_backbone(config["num_layers"]) + GOOGLE_HEADS[head]
-    tensors = extract(variables_of(model), rows)
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     text = json.dumps(stored | (config_extra or {}), ensure_ascii=False, indent=2)

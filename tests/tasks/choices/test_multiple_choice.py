@@ -147,6 +147,13 @@ def test_a_keras_file_holds_it(directory, tmp_path):
     assert expected[1, 2] == np.float32(-1e9)  # a choice that is not there
 
 
+@pytest.mark.parametrize("to", ["google-tf1", "kerashub"])
+def test_formats_without_it_refuse_it(directory, tmp_path, to):
+    with pytest.raises(ValueError, match=r"BertMultipleChoice\. Write its backbone"):
+        kbert.convert(str(directory), to, str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_served_function_says_the_same(directory):
     function = ServedModel(load_servable(str(directory))).functions()["choose"]
     longest = max(len(q.choices) for q in QUESTIONS)

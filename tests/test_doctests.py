@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 EXTRAS = {  # what a module may import at its top without being a dependency
-    *("matplotlib", "onnx", "onnxruntime", "tf2onnx", "tensorflow_serving"),
+    *("onnx", "onnxruntime", "tf2onnx", "tensorflow_serving"),
     *("prometheus_client", "starlette", "uvicorn"),
 }
 PARSER = doctest.DocTestParser()

@@ -171,11 +171,14 @@ class Model:
         return Output(operation, int(index))
 
     def tensor(self, dtype, value):
-        """A list of texts or numbers, or one number, as a TF_Tensor."""
-        values = value if isinstance(value, list) else [value]
-        dims = (ctypes.c_int64 * 1)(len(values))
+        """A list of texts or numbers, of lists of them, or a number, as a TF_Tensor."""
+        shape, values = [], [value]
+        while values and isinstance(values[0], list):
+            shape.append(len(values[0]))
+            values = [part for row in values for part in row]
+        dims = (ctypes.c_int64 * max(1, len(shape)))(*shape)
         size = TSTRING if dtype == STRING else struct.calcsize(FORMATS[dtype])
-        rank = int(isinstance(value, list))
+        rank = len(shape)
         length = ctypes.c_size_t(size * len(values))
         result = self.library.call("TF_AllocateTensor", dtype, dims, rank, length)
         data = self.library.call("TF_TensorData", result)

@@ -16,6 +16,7 @@ TEXTS = {
     "text": ["영화가 좋다.", "", "the movie [MASK] (가 나)" + " 영화" * 90],
     "text_b": ["좋다!", "영화", ""],
     "question": ["영화가 좋다", "a", "가 나 다 " * 9],
+    "choices": [["좋다.", "", ""], ["a", "영화", "가"], ["나 " * 40, "다", ""]],
     "context": ["가나 영화를 봤다.", "", "the movie 영화 좋다 가 나 " * 20],
 }
 COMMON = ("embed", "tokenize", "attention")

@@ -54,6 +54,9 @@ def test_the_core_runs_on_jax_without_tensorflow(part, tmp_path):
         "PYTHONPATH": path,
         "KERAS_BACKEND": "jax",
         "JAX_PLATFORMS": "cpu",
+        # Nearly all of the time is compiling, of what then runs once.
+        "XLA_FLAGS": "--xla_backend_optimization_level=0 "
+        "--xla_llvm_disable_expensive_passes=true",
     }
     done = subprocess.run(
         [

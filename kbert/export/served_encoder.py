@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from kbert.export.graph.text_stage import TextStage, computed
+from kbert.export.graph.text_stage import TextStage, checked, computed
 from kbert.models.hidden_states import hidden_states_model
 from kbert.signatures import EMBED, POOLINGS, TOKENIZE, attention
 
@@ -83,19 +83,16 @@ class ServedEncoder(tf.Module):
     def attention(self, *arguments):
         """One text or two, layer and head -> the outputs of `signatures.attention`."""
         *texts, layer, head = arguments
+        inputs, truncated = self.text_stage(*texts)
+        rows, chosen = tf.shape(texts[0]), {}
         for value, most, name in (
             (layer, self.num_layers, "layer"),
             (head, self.num_heads, "head"),
         ):
             message = f"{name} must be from 0 to {most - 1}."
-            tf.debugging.assert_non_negative(value, message)
-            tf.debugging.assert_less(value, most, message)
-        inputs, truncated = self.text_stage(*texts)
-        rows = tf.shape(texts[0])
-        chosen = {
-            name: tf.broadcast_to(tf.reshape(value, [-1]), rows)
-            for name, value in (("layer", layer), ("head", head))
-        }
+            is_right = (value >= 0) & (value < most)
+            value = checked(value, is_right, message)
+            chosen[name] = tf.broadcast_to(tf.reshape(value, [-1]), rows)
 
         def map_of_head(part):
             layer, head = part.pop("layer"), part.pop("head")

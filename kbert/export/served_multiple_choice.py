@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from kbert.export.graph.text_stage import TextStage, computed
+from kbert.export.graph.text_stage import TextStage, checked, computed
 from kbert.export.graph.windows import ROWS_AT_ONCE
 from kbert.models.multiple_choice import ABSENT
 from kbert.signatures import TRUNCATED, Signature, Tensor
@@ -55,16 +55,13 @@ class ServedMultipleChoice(tf.Module):
     def choose(self, question, choices):
         """Strings (B,) and (B, C) -> the outputs of `CHOOSE`."""
         count = tf.shape(choices)[1]
-        tf.debugging.assert_positive(count, "choices must be at least one for each.")
         is_there = choices != ""  # (B, C)
         num_choices = tf.reduce_sum(tf.cast(is_there, tf.int32), axis=1)
+        message = "Expected a choice for each question."
+        question = checked(question, num_choices > 0, message)
         message = "Expected choices first, and empty strings behind them alone."
-        tf.debugging.assert_equal(
-            is_there, tf.sequence_mask(num_choices, count), message
-        )
-        tf.debugging.assert_positive(
-            num_choices, "Expected a choice for each question."
-        )
+        is_first = is_there == tf.sequence_mask(num_choices, count)
+        choices = checked(choices, is_first, message)
         inputs, truncated = self.text_stage(
             tf.repeat(question, count), tf.reshape(choices, [-1])
         )

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from kbert.export.graph.text_stage import TextStage, computed
+from kbert.export.graph.text_stage import TextStage, checked, computed
 from kbert.signatures import FILL_MASK, NEXT_SENTENCE
 
 # Longer texts are not written out again for each mask and candidate: a short request
@@ -57,7 +57,7 @@ class ServedPretrainer(tf.Module):
         The numbers of `kbert.tasks.fill_mask.fill_masks`; a text without [MASK] has
         none.
         """
-        tf.debugging.assert_positive(k, "k must be at least 1.")
+        k = checked(k, k >= 1, "k must be at least 1.")
         k = tf.broadcast_to(tf.reshape(k, [-1]), tf.shape(text))  # (B,)
         most = tf.minimum(tf.reduce_max(k), len(self.vocabulary.tokens))  # K
         inputs, truncated = self.masked_texts(text)

@@ -172,6 +172,17 @@ def in_canonical_order(text: str, combining: Callable[[str], int]) -> str:
     return "".join(ordered + sorted(run, key=combining))
 
 
+def _each(text, is_it, become):
+    """Characters of a text that are something, made something else.
+
+    >>> _each("a!b", lambda c: c == "!", " {} "), _each("!", lambda c: c == "!", "")
+    ('a ! b', '')
+    """
+    if len(text) == 1:  # nearly always, of all of Unicode
+        return become.format(text) if is_it(text) else text
+    return "".join(become.format(c) if is_it(c) else c for c in text)
+
+
 @functools.cache
 def replacements(
     lowercase: bool,
@@ -208,11 +219,11 @@ def replacements(
         if strip_accents:
             text = rules.decompose(text)
             if not keeps_accents:
-                text = "".join(c for c in text if not rules.is_accent(c))
+                text = _each(text, rules.is_accent, "")
         if lowercase and not rules.lowers_first:
             text = rules.lower(text)
         if not keeps_accents:
-            text = "".join(f" {c} " if rules.is_punctuation(c) else c for c in text)
+            text = _each(text, rules.is_punctuation, " {} ")
         if split_on_cjk and rules.is_cjk(character):
             text = f" {text} "
         if text != character:

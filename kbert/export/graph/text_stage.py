@@ -34,6 +34,21 @@ class TextStage(tf.Module):
         return inputs, tf.cast(needed, tf.int32) > kept
 
 
+def checked(value, is_right, message):
+    """The value, once all of `is_right` holds.
+
+    TensorFlow runs what does not wait for an assertion beside it: a wrong place could
+    fail elsewhere first, with words of its own.
+
+    Raises:
+        InvalidArgumentError: something does not hold; it says `message`.
+    """
+    with tf.control_dependencies(
+        [tf.debugging.Assert(tf.reduce_all(is_right), [message])]
+    ):
+        return tf.identity(value)
+
+
 def computed(function, inputs, rows_at_once=ROWS_AT_ONCE, **shapes):
     """The outputs of a model, or one output, some rows at a time.
 

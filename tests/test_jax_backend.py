@@ -33,7 +33,8 @@ class Absent:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Absent())
-import importlib
+import gc, importlib
+gc.set_threshold(50_000, 20, 20)
 for name in sys.argv[1].split():
     importlib.import_module(name)
 import pytest

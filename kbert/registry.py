@@ -314,17 +314,21 @@ def loaded(place: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
+def _by_class(instance, rows):
+    """The row of its class, or of the nearest class that it is made of; or None."""
+    places = (f"{c.__module__}:{c.__qualname__}" for c in type(instance).__mro__)
+    return next((rows[place] for place in places if place in rows), None)
+
+
 def kind_of(model: Any) -> Kind:
     """The row of a Keras model, a class of somebody's own made of one of ours included.
 
     Raises:
         ValueError: it is none of kbert's models.
     """
-    by_class = {kind.model: kind for kind in _KINDS}
-    for base in type(model).__mro__:
-        kind = by_class.get(f"{base.__module__}:{base.__qualname__}")
-        if kind:
-            return kind
+    kind = _by_class(model, {kind.model: kind for kind in _KINDS})
+    if kind:
+        return kind
     raise ValueError(
         f"Expected a {', '.join(kind.model_name for kind in _KINDS)}; got "
         f"{type(model).__name__}."
@@ -338,10 +342,9 @@ def kind_of_task(task: Any) -> Kind:
         ValueError: no model is trained by it.
     """
     by_class = {kind.task_class: kind for kind in _KINDS if kind.task_class}
-    for base in type(task).__mro__:
-        kind = by_class.get(f"{base.__module__}:{base.__qualname__}")
-        if kind:
-            return kind
+    kind = _by_class(task, by_class)
+    if kind:
+        return kind
     names = [place.partition(":")[2] for place in by_class]
     raise ValueError(
         f"Expected a task out of {', '.join(names)}; got a {type(task).__name__}."

@@ -190,6 +190,7 @@ def replacements(
     split_on_cjk: bool,
     compatibility: str,
     keeps_accents: bool = False,
+    splits_punctuation: bool = True,
 ) -> Mapping[str, str]:
     """What each character of Unicode becomes before the text is cut at spaces.
 
@@ -203,6 +204,8 @@ def replacements(
         lowercase, strip_accents, split_on_cjk, compatibility: as in `BertTokenizer`.
         keeps_accents: decompose, but drop no accent and split off no punctuation: the
             text as it is before its accents are brought in order.
+        splits_punctuation: set punctuation apart; off for what added tokens are looked
+            for in.
     """
     rules = character_rules(compatibility)
     found = {}
@@ -222,7 +225,7 @@ def replacements(
                 text = _each(text, rules.is_accent, "")
         if lowercase and not rules.lowers_first:
             text = rules.lower(text)
-        if not keeps_accents:
+        if splits_punctuation and not keeps_accents:
             text = _each(text, rules.is_punctuation, " {} ")
         if split_on_cjk and rules.is_cjk(character):
             text = f" {text} "

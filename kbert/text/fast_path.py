@@ -48,7 +48,7 @@ class FastPath:
         self._longest_word = longest_word
         self._unknown_id = vocabulary.unknown_id
         self._word_pieces = tf_text.FastWordpieceTokenizer(
-            vocab=list(vocabulary.tokens),
+            vocab=list(vocabulary.pieces),
             unknown_token=vocabulary.unknown_token,
             max_bytes_per_word=4 * longest_word,
             token_out_type=tf.int32,

@@ -9,10 +9,6 @@ import tensorflow_text as tf_text
 from kbert.text.characters import CODEPOINTS, character_rules, replacements
 from kbert.text.normalizer_model import normalizer_model
 
-# Characters of the class Cc, which every edition of the rules deletes: they mark the
-# first and the last character of special tokens, and what lies between.
-_FIRST, _LAST, _BETWEEN = "\x01\x02\x03\x04\x05", "\x06\x07\x08\x0e\x0f", "\x10"
-
 
 class Normalizer:
     """Cleans, lower-cases, strips accents and sets words apart: "ÀÉ,b" -> "ae , b".
@@ -26,25 +22,29 @@ class Normalizer:
     Args:
         lowercase, strip_accents (not None), split_on_cjk, compatibility: as in
             `BertTokenizer`.
-        special_tokens: each becomes a word of its own, left as it is.
+        splits_punctuation: set punctuation apart; off for what added tokens are looked
+            for in.
     """
 
     def __init__(
-        self, lowercase, strip_accents, split_on_cjk, compatibility, special_tokens=()
+        self,
+        lowercase,
+        strip_accents,
+        split_on_cjk,
+        compatibility,
+        splits_punctuation=True,
     ):
-        self.special_tokens = tuple(special_tokens)
         settings = (lowercase, strip_accents, split_on_cjk, compatibility)
-        self._apply = _normalizer(*settings, False, self.special_tokens)
-        self._patterns = _patterns(*settings, bool(special_tokens))
+        self._apply = _normalizer(*settings, False, splits_punctuation)
+        self._patterns = _patterns(*settings)
         self._sigma = lowercase and character_rules(compatibility).lowers_first
         self._decompose = None
         if strip_accents:
-            self._decompose = _normalizer(*settings, True, self.special_tokens)
+            self._decompose = _normalizer(*settings, True)
             self._combining = _combining_classes(compatibility)
 
     def __call__(self, strings):
         """Strings (B,) -> strings (B,)."""
-        strings = self._mark_special_tokens(strings)
         plain = tf.strings.regex_full_match(strings, self._patterns["plain"])
         strings = tf.cond(
             tf.reduce_all(plain), lambda: strings, lambda: self._mended(strings)
@@ -58,7 +58,7 @@ class Normalizer:
             normalised strings (B,); ragged int32 (B, None), for each of their bytes the
             character of `strings` (bytes that are not UTF-8 replaced) it was made of.
         """
-        original = as_utf8(self._mark_special_tokens(strings))
+        original = as_utf8(strings)
         strings = self._mended(original)
         normalised, bytes_from = self._apply.normalize_with_offsets(strings)
         bytes_from = bytes_from[:, :-1]  # the last is that of the row's end
@@ -71,21 +71,6 @@ class Normalizer:
             )
             characters = tf.gather(sources, characters, batch_dims=1)
         return normalised, characters
-
-    def _mark_special_tokens(self, strings):
-        r"""Special tokens to characters that the tables spell out again, one for one.
-
-        "a[SEP]" -> "a\x04\x10\x10\x10\x09": first character, between, last.
-        """
-        if not self.special_tokens:
-            return strings
-        taken = f"[{_FIRST}{_LAST}]"
-        strings = tf.strings.regex_replace(strings, taken, _BETWEEN)
-        numbered = enumerate(self.special_tokens)
-        for i, token in sorted(numbered, key=lambda pair: -len(pair[1])):
-            mark = _FIRST[i] + _BETWEEN * (len(token) - 2) + _LAST[i] * (len(token) > 1)
-            strings = tf.strings.regex_replace(strings, _literal(token), mark)
-        return strings
 
     def _mended(self, strings):
         """Strings (B,) that the table of characters is enough for."""
@@ -176,20 +161,21 @@ def _every_character(strings):
 
 @functools.cache
 def _normalizer(
-    lowercase, strip_accents, split_on_cjk, compatibility, keeps_accents, special_tokens
+    lowercase,
+    strip_accents,
+    split_on_cjk,
+    compatibility,
+    keeps_accents,
+    splits_punctuation=True,
 ):
-    table = dict(
-        replacements(
-            lowercase, strip_accents, split_on_cjk, compatibility, keeps_accents
-        )
+    table = replacements(
+        lowercase,
+        strip_accents,
+        split_on_cjk,
+        compatibility,
+        keeps_accents,
+        splits_punctuation,
     )
-    for i, token in enumerate(special_tokens):
-        if keeps_accents:  # spelled out by the pass that comes after
-            table |= {_FIRST[i]: _FIRST[i], _LAST[i]: _LAST[i]}
-        elif len(token) == 1:
-            table[_FIRST[i]] = f" {token} "
-        else:
-            table |= {_FIRST[i]: f" {token[:-1]}", _LAST[i]: f"{token[-1]} "}
     model = np.frombuffer(normalizer_model(table), np.uint8)
     with tf.init_scope():
         return tf_text.FastBertNormalizer(model_buffer=tf.constant(model))
@@ -209,7 +195,7 @@ def special_characters(lowercase, strip_accents, compatibility) -> frozenset[str
 
 
 @functools.cache
-def _patterns(lowercase, strip_accents, split_on_cjk, compatibility, marks_special):
+def _patterns(lowercase, strip_accents, split_on_cjk, compatibility):
     """RE2 patterns: what is plain, and where a sigma is, or two marks are."""
     rules = character_rules(compatibility)
     sigma = lowercase and rules.lowers_first
@@ -220,8 +206,6 @@ def _patterns(lowercase, strip_accents, split_on_cjk, compatibility, marks_speci
         patterns["two marks"] = f"(?s).*{mark}.*{mark}.*"
     if sigma:
         ignorable, cased = _case_classes(rules)
-        if marks_special:
-            ignorable = [c for c in ignorable if c not in _FIRST + _LAST]
         ignorable = f"[{character_class(ignorable)}]*"
         cased = f"[{character_class(cased)}]"
         patterns["inner sigma"] = f"Σ({ignorable}{cased})"
@@ -272,10 +256,10 @@ def character_class(characters):
     return "".join(f"\\x{{{first:x}}}-\\x{{{last:x}}}" for first, last in ranges)
 
 
-def _literal(text):
+def literal(text):
     r"""An RE2 pattern for the text itself.
 
-    >>> print(_literal("a]"))
+    >>> print(literal("a]"))
     \x{61}\x{5d}
     """
     return "".join(f"\\x{{{ord(c):x}}}" for c in text)

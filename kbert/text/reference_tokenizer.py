@@ -6,10 +6,10 @@ a text is text. `kbert.BertTokenizer` gives the same ids and offsets inside a Te
 graph.
 """
 
-import re
 from collections.abc import Iterable
 
 from kbert.disk.text_lines import whole_characters
+from kbert.text.added_tokens import AddedTokenSplitter, Part
 from kbert.text.characters import character_rules
 from kbert.text.tokenizer_protocol import as_rows, as_texts
 from kbert.text.vocabulary import as_vocabulary
@@ -48,7 +48,8 @@ class ReferenceTokenizer:
     space, lower-case each word (`str.lower`), decompose it and drop its accents, split
     off each punctuation character, then cut the longest piece of the vocabulary from
     the front until nothing is left. A word with a remainder that no piece begins, or
-    with too many characters, becomes one unknown token.
+    with too many characters, becomes one unknown token. Added tokens of the vocabulary
+    (`kbert.text.added_tokens`) are found before all of it.
 
         >>> tokens = "[PAD] [UNK] [CLS] [SEP] [MASK] em ##bed ##ding !".split()
         >>> tokenizer = ReferenceTokenizer(tokens, lowercase=True)
@@ -105,11 +106,12 @@ class ReferenceTokenizer:
         self._rules = character_rules(compatibility)
         self._strips = lowercase if strip_accents is None else strip_accents
         self._most = longest_word(max_characters_per_word, compatibility)
-        asked = self.vocabulary.special_tokens_asked(special_tokens_in_text)
-        longest_first = sorted(asked, key=len, reverse=True)
-        self._special = re.compile("|".join(map(re.escape, longest_first)))
         self._table = _CleaningTable(self._rules, split_on_cjk)
         self._cache = {}
+        self.whole_tokens = self.vocabulary.whole_tokens(special_tokens_in_text)
+        self._split = None
+        if self.whole_tokens:
+            self._split = AddedTokenSplitter(self.whole_tokens, self.normalised)
 
     def __call__(self, texts: Iterable[str]) -> list[list[int]]:
         """The ids of each text, without [CLS] and [SEP].
@@ -209,30 +211,38 @@ class ReferenceTokenizer:
         >>> ReferenceTokenizer(tokens, lowercase=True).words("Don't  stop")
         ['don', "'", 't', 'stop']
         """
-        return [
-            part
-            for word in whole_characters(text).translate(self._table).split()
-            for part in self._split_word(word)
-        ]
+        words = []
+        for part in self._parts(whole_characters(text)):
+            if part.token:
+                words.append(part.token.content)
+                continue
+            for word in part.text.translate(self._table).split():
+                words += self._split_word(word)
+        return words
+
+    def normalised(self, text: str) -> tuple[str, list[int]]:
+        """The text before it is split at punctuation, and the place of each character.
+
+        >>> tokens = "[PAD] [UNK] [CLS] [SEP] [MASK]".split()
+        >>> ReferenceTokenizer(tokens, lowercase=True).normalised("É\u200b字!")
+        ('e 字 !', [0, 2, 2, 2, 3])
+        """
+        cleaned = [(c, i) for i, x in enumerate(text) for c in x.translate(self._table)]
+        text, at = self._recased("".join(c for c, _ in cleaned))
+        return text, [cleaned[i][1] for i in at]
 
     def _parts(self, text):
-        """(place, text, whether it is a special token), one after the other."""
-        if not self.special_tokens_in_text:
-            return [(0, text, False)]
-        parts, end = [], 0
-        for match in self._special.finditer(text):
-            parts.append((end, text[end : match.start()], False))
-            parts.append((match.start(), match[0], True))
-            end = match.end()
-        return [*parts, (end, text[end:], False)]
+        if self._split is None:
+            return [Part(text, range(len(text)))]
+        return self._split(text)
 
     def _ids(self, text):
         ids = []
-        for _, part, is_special in self._parts(text):
-            if is_special:
-                ids.append(self.vocabulary.token_to_id(part))
+        for part in self._parts(text):
+            if part.token:
+                ids.append(self.vocabulary.token_to_id(part.token.content))
                 continue
-            for word in part.translate(self._table).split():
+            for word in part.text.translate(self._table).split():
                 found = self._cache.get(word)
                 if found is None:
                     words = self._split_word(word)
@@ -244,14 +254,15 @@ class ReferenceTokenizer:
 
     def _located(self, text):
         found, taken = [], 0
-        for begin, part, is_special in self._parts(text):
-            if is_special:
-                tokens = [(self.vocabulary.token_to_id(part), 0, len(part))]
+        for part in self._parts(text):
+            if part.token:
+                id = self.vocabulary.token_to_id(part.token.content)
+                tokens = [(id, 0, len(part.text))]
             else:
-                tokens = self._located_tokens(part)
+                tokens = self._located_tokens(part.text)
             for id, start, limit in tokens:
-                start = max(begin + start, taken)
-                taken = max(begin + limit, start)
+                start = max(part.places[start], taken)
+                taken = max(part.places[limit - 1] + 1, start)
                 found.append((id, start, taken))
         return found
 
@@ -300,6 +311,17 @@ class ReferenceTokenizer:
 
     def _located_parts(self, word):
         """`_split_word`, with the place in the word of every character."""
+        word, places = self._recased(word)
+        spaced = []
+        for character, place in zip(word, places):
+            is_alone = self._rules.is_punctuation(character)
+            spaced += [
+                (c, place) for c in (f" {character} " if is_alone else character)
+            ]
+        return _split(spaced)
+
+    def _recased(self, word):
+        """Lower-cased and without accents; and the place of every character."""
         rules, places = self._rules, list(range(len(word)))
 
         def follow(change, word, places):
@@ -317,13 +339,7 @@ class ReferenceTokenizer:
             word, places = "".join(c for c, _ in kept), [i for _, i in kept]
         if self.lowercase and not rules.lowers_first:
             word, places = follow(rules.lower, word, places)
-        spaced = []
-        for character, place in zip(word, places):
-            is_alone = rules.is_punctuation(character)
-            spaced += [
-                (c, place) for c in (f" {character} " if is_alone else character)
-            ]
-        return _split(spaced)
+        return word, places
 
 
 def _split(located):

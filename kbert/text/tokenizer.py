@@ -5,6 +5,7 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 
 from kbert.text.fast_path import LONGEST_WORD, FastPath
+from kbert.text.graph_added_tokens import GraphAddedTokenSplitter
 from kbert.text.graph_strings import (
     as_strings,
     ids_of,
@@ -33,6 +34,7 @@ class BertTokenizer(keras.layers.Layer):
     its ids; works eagerly, in `tf.data` and in a SavedModel. What Python's
     `unicodedata` says of a character rules here too: its tables are packed into the
     graph. Bytes that are not UTF-8 are replaced by U+FFFD, which the rules then delete.
+    Added tokens of the vocabulary (`kbert.text.added_tokens`) are found before all.
     No [CLS] or [SEP] is added: that is the packer's part. A call, `tokenize`,
     `tokenize_with_offsets` and `detokenize` take a batch and give tensors; for lists
     and NumPy's arrays there are the methods of `kbert.text.tokenizer_protocol`.
@@ -99,23 +101,26 @@ class BertTokenizer(keras.layers.Layer):
         self.supports_jit = False
         self.built = True
 
-        typed = self.vocabulary.special_tokens_asked(special_tokens_in_text)
+        self._twin = self.as_reference()
+        self._splitter = None
+        if self._twin.whole_tokens:
+            self._splitter = GraphAddedTokenSplitter(self._twin)
         self._strips = lowercase if strip_accents is None else strip_accents
         self._normalizer = Normalizer(
-            lowercase, self._strips, split_on_cjk, compatibility, typed
+            lowercase, self._strips, split_on_cjk, compatibility
         )
         self._longest_word = longest_word(max_characters_per_word, compatibility)
         max_bytes = 4 * self._longest_word  # UTF-8 takes up to 4 per character
         self._too_long = "x" * (max_bytes + 1)
         self._word_pieces = tf_text.FastWordpieceTokenizer(
-            vocab=list(self.vocabulary.tokens),
+            vocab=list(self.vocabulary.pieces),
             unknown_token=self.vocabulary.unknown_token,
             max_bytes_per_word=max_bytes,
             token_out_type=tf.int32,
             no_pretokenization=True,
         )
         self._fast_path = None
-        if split_on_cjk and not typed and self._longest_word <= LONGEST_WORD:
+        if split_on_cjk and self._longest_word <= LONGEST_WORD:
             self._fast_path = FastPath(
                 self.vocabulary,
                 lowercase,
@@ -123,13 +128,19 @@ class BertTokenizer(keras.layers.Layer):
                 compatibility,
                 self._longest_word,
             )
-        self._twin = self.as_reference()
         self._split = tf_text.WhitespaceTokenizer()
         self._tokens = tf.constant(self.vocabulary.tokens)  # (V,)
 
     def call(self, strings):
         """Strings (B,) -> ids, ragged int32 (B, None)."""
         strings = as_strings(strings)
+        if self._splitter is None:
+            return self._ids_of(strings)
+        parts = self._splitter(strings)
+        return parts.joined(self._ids_of(parts.texts), parts.ids)
+
+    def _ids_of(self, strings):
+        """Ids of texts without added tokens."""
         if self._fast_path is None:
             return self._exact(strings)
         ids, exact = self._fast_path(strings)
@@ -172,6 +183,24 @@ class BertTokenizer(keras.layers.Layer):
         if unit not in ("characters", "bytes"):
             raise ValueError(f'unit must be "characters" or "bytes"; got {unit!r}.')
         strings = as_strings(strings)
+        if self._splitter is None:
+            ids, starts, limits = self._located_of(strings)
+        else:
+            parts = self._splitter(strings, with_places=True)
+            ids, starts, limits = self._located_of(parts.texts)
+            starts = tf.gather(parts.places, starts, batch_dims=1)
+            limits = tf.gather(parts.places, limits - 1, batch_dims=1) + 1
+            ids = parts.joined(ids, parts.ids)
+            starts = parts.joined(starts, parts.first_places())
+            limits = parts.joined(limits, parts.last_places() + 1)
+        starts = tf.maximum(starts, _shifted(limits))
+        limits = tf.maximum(starts, limits)
+        if unit == "bytes":
+            starts, limits = (_to_bytes(strings, x) for x in (starts, limits))
+        return ids, starts, limits
+
+    def _located_of(self, strings):
+        """Ids of texts without added tokens, and slices, which may overlap."""
         normalised, sources = self._normalizer.with_offsets(strings)
         words, word_starts, word_limits = self._split.tokenize_with_offsets(normalised)
         short = self._shortened(words.flat_values)
@@ -189,10 +218,6 @@ class BertTokenizer(keras.layers.Layer):
         limits = ids.with_flat_values(tf.where(is_too_long, end, limits + begin))
         starts = tf.gather(sources, starts, batch_dims=1)
         limits = tf.gather(sources, limits - 1, batch_dims=1) + 1
-        starts = tf.maximum(starts, _shifted(limits))
-        limits = tf.maximum(starts, limits)
-        if unit == "bytes":
-            starts, limits = (_to_bytes(strings, x) for x in (starts, limits))
         return ids, starts, limits
 
     def detokenize(self, ids):

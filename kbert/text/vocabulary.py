@@ -1,9 +1,11 @@
 """A WordPiece vocabulary: tokens, their ids, and which of them are special."""
 
 import os
+import warnings
 from collections.abc import Iterable
 
 from kbert.disk.whole_files import write_file
+from kbert.text.added_tokens import AddedToken, as_added_token
 
 # Spelled and ordered as in google-research/bert; the keys are `Vocabulary`'s arguments.
 SPECIAL_TOKENS = {
@@ -20,7 +22,8 @@ class Vocabulary:
 
     Word starts are stored bare ("play"), continuations with "##" ("##ing"), as in
     google-research/bert's `vocab.txt`. No special token is assumed to have a certain
-    id: [PAD] is 0 in Google's files and 1 in KoBERT's.
+    id: [PAD] is 0 in Google's files and 1 in KoBERT's. An id that no text gives, as
+    that of a blank line, is held by `blank_token(id)`.
 
         >>> tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "em", "##bed"]
         >>> vocabulary = Vocabulary(tokens)
@@ -33,10 +36,13 @@ class Vocabulary:
         tokens: every token, in the order of the ids.
         pad_token, unknown_token, cls_token, sep_token, mask_token: how the five
             special tokens are spelled in `tokens`.
+        added_tokens: those of `tokens` that texts hold whole, whatever is in them:
+            `AddedToken`s, dicts of their fields, or strings. The five special tokens
+            are none: whether texts may spell them is said to the tokenizer.
 
     Raises:
         ValueError: no tokens, an empty token, a token given twice, or a special token
-            that is not among them.
+            or an added one that is not among them.
     """
 
     def __init__(
@@ -47,6 +53,7 @@ class Vocabulary:
         cls_token: str = SPECIAL_TOKENS["cls_token"],
         sep_token: str = SPECIAL_TOKENS["sep_token"],
         mask_token: str = SPECIAL_TOKENS["mask_token"],
+        added_tokens: Iterable = (),
     ):
         self.tokens = tuple(tokens)
         self.pad_token = pad_token
@@ -79,6 +86,40 @@ class Vocabulary:
                     f"is not among the {len(self.tokens)} tokens. Add it, or pass "
                     f"{name}=... if it is spelled differently there."
                 )
+        self.added_tokens = self._as_added_tokens(added_tokens)
+        behind = {t.content for t in self.added_tokens if not t.is_piece}
+        self._pieces = {t: i for t, i in self._ids.items() if t not in behind}
+
+    def _as_added_tokens(self, values) -> tuple[AddedToken, ...]:
+        if isinstance(values, str):
+            raise ValueError(
+                f"added_tokens must be a list of tokens; got the string {values!r}. "
+                "Put it in a list."
+            )
+        found = {}
+        for token in map(as_added_token, values):
+            if token.content not in self._ids:
+                raise ValueError(
+                    f"The added token {token.content!r} must have a place in the "
+                    "vocabulary; it is not among its tokens. Add it to them."
+                )
+            if token.content not in self.special_tokens:
+                found.setdefault(token.content, token)
+        return tuple(found.values())
+
+    @property
+    def pieces(self) -> tuple[str, ...]:
+        """What WordPiece may give, by id: `tokens`, blank where it may not.
+
+        >>> behind = {"content": "b", "is_piece": False}
+        >>> tokens = [*SPECIAL_TOKENS.values(), "a", "b"]
+        >>> Vocabulary(tokens, added_tokens=[behind]).pieces[5:]
+        ('a', '[blank 6]')
+        """
+        return tuple(
+            token if token in self._pieces else blank_token(id)
+            for id, token in enumerate(self.tokens)
+        )
 
     @property
     def special_tokens(self) -> tuple[str, ...]:
@@ -87,8 +128,14 @@ class Vocabulary:
 
     @property
     def special_ids(self) -> tuple[int, ...]:
-        """The ids of the special tokens, in rising order."""
-        return tuple(sorted({self._ids[token] for token in self.special_tokens}))
+        """The ids that are no text, in rising order.
+
+        Those of the special tokens, of added tokens that are special, and of blanks.
+        """
+        special = {*self.special_tokens}
+        special.update(t.content for t in self.added_tokens if t.special)
+        blank = (i for i, t in enumerate(self.tokens) if t == blank_token(i))
+        return tuple(sorted({*(self._ids[token] for token in special), *blank}))
 
     @property
     def pad_id(self) -> int:
@@ -146,6 +193,17 @@ class Vocabulary:
             )
         return typed
 
+    def whole_tokens(self, asked: bool | Iterable[str]) -> tuple[AddedToken, ...]:
+        """Tokens that texts hold whole: the added ones, and special tokens asked for.
+
+        Args:
+            asked: as in `special_tokens_asked`.
+        """
+        special = (
+            AddedToken(t, special=True) for t in self.special_tokens_asked(asked)
+        )
+        return (*special, *self.added_tokens)
+
     def cut(self, word: str, starts: bool = True) -> tuple[list[str], bool]:
         """The longest pieces from the front on, and whether nothing is left over.
 
@@ -165,7 +223,7 @@ class Vocabulary:
         while start < len(word):
             prefix = "" if starts and not start else "##"
             for end in range(len(word), start, -1):
-                if prefix + word[start:end] in self._ids:
+                if prefix + word[start:end] in self._pieces:
                     break
             else:
                 return pieces, False
@@ -175,8 +233,12 @@ class Vocabulary:
 
     def arguments(self) -> dict:
         """The constructor's keyword arguments; what JSON can hold."""
-        special = {name: getattr(self, name) for name in SPECIAL_TOKENS}
-        return {"tokens": list(self.tokens), **special}
+        arguments = {"tokens": list(self.tokens)}
+        arguments |= {name: getattr(self, name) for name in SPECIAL_TOKENS}
+        if self.added_tokens:
+            added = [token.arguments() for token in self.added_tokens]
+            arguments["added_tokens"] = added
+        return arguments
 
     def __len__(self):
         return len(self.tokens)
@@ -187,13 +249,14 @@ class Vocabulary:
     def __eq__(self, other):
         if not isinstance(other, Vocabulary):
             return NotImplemented
-        return (self.tokens, self.special_tokens) == (
-            other.tokens,
-            other.special_tokens,
-        )
+        return self._key == other._key
 
     def __hash__(self):
-        return hash((self.tokens, self.special_tokens))
+        return hash(self._key)
+
+    @property
+    def _key(self):
+        return self.tokens, self.special_tokens, frozenset(self.added_tokens)
 
     def __repr__(self):
         return f"Vocabulary({len(self.tokens)} tokens)"
@@ -203,38 +266,121 @@ class Vocabulary:
         r"""Reads a UTF-8 `vocab.txt`, one token per line; line 1 is id 0.
 
         Lines end at "\n" alone, since published files hold tokens such as U+2028 that
-        `str.splitlines` would cut; a "\r" before it is dropped.
+        `str.splitlines` would cut. A line that is blank, or whose token stands on a
+        later line again, is `blank_token(id)`; white space around a token is dropped.
+        So the ids are those that google-research/bert's `load_vocab` gives. All of it
+        is warned of, and a byte order mark, too.
 
         Args:
             path: the file.
             **special_tokens: `pad_token=...` and so on, as in the constructor.
 
         Raises:
-            ValueError: an empty file, bytes that are not UTF-8, a blank line, a token
-                given twice or a special token missing; the message names the file.
+            ValueError: an empty file, bytes that are not UTF-8 or a special token
+                missing; the message names the file.
         """
-        with open(path, "rb") as file:
-            data = file.read()
-        if not data.strip():
-            raise ValueError(f"{path}: expected one token per line; the file is empty.")
+        tokens = read_tokens(path)
         try:
-            text = data.decode("utf-8")
-        except UnicodeDecodeError as error:
-            line = data.count(b"\n", 0, error.start) + 1
-            raise ValueError(
-                f"{path}: a vocabulary must be UTF-8; line {line} is not, at byte "
-                f"{error.start} of the file. Convert the file to UTF-8."
-            ) from None
-        lines = text.removesuffix("\n").split("\n")
-        try:
-            return cls([line.removesuffix("\r") for line in lines], **special_tokens)
+            return cls(tokens, **special_tokens)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
 
     def write(self, path: str | os.PathLike) -> None:
         """Writes one token per line, UTF-8, whole or not at all."""
-        with write_file(path) as aside:
-            aside.write_bytes("".join(f"{token}\n" for token in self.tokens).encode())
+        _write(self.tokens, path)
+
+    def write_pieces(self, path: str | os.PathLike) -> None:
+        """As `write`, without added tokens that stand behind the file."""
+        pieces = list(self.pieces)
+        while len(pieces) > 1 and pieces[-1] == blank_token(len(pieces) - 1):
+            pieces.pop()
+        _write(pieces, path)
+
+
+def blank_token(id: int) -> str:
+    """What holds the place of an id that no text gives; a space is in no word.
+
+    >>> blank_token(7)
+    '[blank 7]'
+    """
+    return f"[blank {id}]"
+
+
+def read_tokens(path: str | os.PathLike) -> list[str]:
+    """The tokens of a `vocab.txt`, as `Vocabulary.read` takes them."""
+    with open(path, "rb") as file:
+        data = file.read()
+    if not data.strip():
+        raise ValueError(f"{path}: expected one token per line; the file is empty.")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ValueError(
+            f"{path}: a vocabulary must be UTF-8; line {line} is not, at byte "
+            f"{error.start} of the file. Convert the file to UTF-8."
+        ) from None
+    tokens, odd = _google_tokens(text)
+    if odd:
+        warnings.warn(
+            f"{path}: {'; '.join(odd)}. Each line keeps its id, as google-research/"
+            "bert counts them.",
+            stacklevel=3,
+        )
+    return tokens
+
+
+def _google_tokens(text):
+    r"""The tokens of a file's text, and what is odd about it, in words.
+
+    >>> _google_tokens("a\n\nb \na\n\n")
+    (['[blank 0]', '[blank 1]', 'b', 'a'],
+     ['line 2 is blank', "white space around a token is dropped on line 3 ('b')",
+      "a token is there again on line 4 ('a'): the last one counts"])
+    """
+    bare = text.removeprefix("\ufeff")
+    odd = {} if bare == text else {"a byte order mark is dropped": None}
+    lines = bare.rstrip("\r\n").split("\n")
+    last, tokens, blank, spaced, again = {}, [], [], [], []
+    for id, line in enumerate(lines):
+        line = line.removesuffix("\r")
+        token = line.strip()
+        if token in ("", "##"):  # of rarer white space alone: no text gives it
+            token = line.strip(" \t\r\f\v")
+        if not token:
+            blank.append((id, None))
+            token = blank_token(id)
+        elif token != line:
+            spaced.append((id, token))
+        if token in last:
+            again.append((id, token))
+            tokens[last[token]] = blank_token(last[token])
+        last[token] = id
+        tokens.append(token)
+    for one, many, found in (
+        ("line {} is blank", "{} lines are blank, the first of them line {}", blank),
+        (
+            "white space around a token is dropped on line {}",
+            "white space around {} tokens is dropped, first on line {}",
+            spaced,
+        ),
+        (
+            "a token is there again on line {}: the last one counts",
+            "{} tokens are there again, first on line {}: the last one counts",
+            again,
+        ),
+    ):
+        if found:
+            id, token = found[0]
+            line = str(id + 1) if token is None else f"{id + 1} ({token!r})"
+            several = many.format(f"{len(found):,}", line)
+            odd[one.format(line) if len(found) == 1 else several] = None
+    return tokens, list(odd)
+
+
+def _write(tokens, path):
+    with write_file(path) as aside:
+        aside.write_bytes("".join(f"{token}\n" for token in tokens).encode())
 
 
 def as_vocabulary(value) -> Vocabulary:

@@ -26,10 +26,11 @@ def word_piece_config(tokenizer) -> dict:
     """The arguments that the tokenizers of WordPiece share; what JSON can hold.
 
     The vocabulary is its tokens, or a dict of `Vocabulary`'s arguments where special
-    tokens are spelled otherwise than Google's.
+    tokens are spelled otherwise than Google's, or tokens were added.
     """
     vocabulary = tokenizer.vocabulary.arguments()
-    if tokenizer.vocabulary.special_tokens == tuple(SPECIAL_TOKENS.values()):
+    is_plain = tokenizer.vocabulary.special_tokens == tuple(SPECIAL_TOKENS.values())
+    if is_plain and not tokenizer.vocabulary.added_tokens:
         vocabulary = vocabulary["tokens"]
     names = (
         "lowercase",

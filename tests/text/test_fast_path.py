@@ -112,7 +112,6 @@ def test_random_batches():
 def test_no_fast_path_where_it_cannot_be_right():
     for options in (
         {"split_on_cjk": False},
-        {"special_tokens_in_text": True},
         {"max_characters_per_word": 1000},
     ):
         assert BertTokenizer([*SPECIAL, "a"], **options)._fast_path is None

@@ -102,19 +102,10 @@ def test_invalid_utf8_is_replaced_and_so_deleted(data):
             assert place < len(replaced) and replaced[place] != "\ufffd"
 
 
-def test_special_tokens():
-    normalizer = Normalizer(*UNCASED, special_tokens=SPECIAL)
-    texts = ["나는[MASK]에 [mask] [SEP][CLS]", "\x01\x0e[MASK", "ΑΣ[MASK]Α"]
-    assert words(normalizer, texts) == [
-        [*map(nfd, ("나는", "[MASK]", "에")), "[", "mask", "]", "[SEP]", "[CLS]"],
-        ["[", "mask"],
-        ["ας", "[MASK]", "α"],
-    ]
-    assert words(Normalizer(*UNCASED), ["[SEP]"]) == [["[", "sep", "]"]]
-    one = Normalizer(*UNCASED, special_tokens=["★", "<s>", "<", "ab", "가나다"])
-    assert words(one, ["a★b<s>c<d ab가나다"]) == [
-        ["a", "★", "b", "<s>", "c", "<", "d", "ab", "가나다"]
-    ]
+def test_punctuation_left_where_it_stands():
+    whole = Normalizer(*UNCASED, splits_punctuation=False)
+    assert words(whole, ["É! <B>字c"]) == [["e!", "<b>", "字", "c"]]
+    assert words(Normalizer(*UNCASED), ["<B>"]) == [["<", "b", ">"]]
 
 
 def nfd(text):
@@ -125,11 +116,6 @@ def test_offsets():
     text, sources = Normalizer(*UNCASED).with_offsets(tf.constant(["aÉ\u200b각!", ""]))
     assert text.numpy().tolist() == ["ae각 ! ".replace("각", nfd("각")).encode(), b""]
     assert sources.to_list() == [[0, 1, *[3] * 9, 4, 4, 4], []]
-    text, sources = Normalizer(*UNCASED, special_tokens=SPECIAL).with_offsets(
-        tf.constant(["가[SEP]"])
-    )
-    assert text.numpy()[0].decode() == nfd("가") + " [SEP] "
-    assert sources.to_list() == [[*[0] * 6, 1, 1, 1, 1, 1, 5, 5]]
 
 
 def test_characters_at():

@@ -11,6 +11,8 @@ from kbert.text.vocabulary import Vocabulary
 WORDS = "bert.embeddings.word_embeddings.weight"
 POSITIONS = "bert.embeddings.position_embeddings.weight"
 SEGMENTS = "bert.embeddings.token_type_embeddings.weight"
+# Among the settings: whether tokenizer_config.json says do_lower_case itself.
+IS_SAID = "is_do_lower_case_said"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,8 +39,8 @@ class Case:
 
     Attributes:
         config: `config.json`; None if it cannot be read.
-        settings: `tokenizer_config.json`; if there is none, what `load_tokenizer`
-            guesses of a Google directory, else empty.
+        settings: `tokenizer_config.json`, with `do_lower_case` and `strip_accents` as
+            `load_tokenizer` takes them where the file does not say them.
         vocabulary: None if there is none that can be read, or no tokenizer at all.
         tensors: Hugging Face's name -> array, read when it is asked for; None if there
             are none that can be read.
@@ -61,8 +63,13 @@ class Case:
 
     @property
     def lowercase(self) -> bool:
-        """As kbert's tokenizers take it: off where nothing is said."""
-        return bool(self.settings.get("do_lower_case") or False)
+        """As kbert's tokenizers take it."""
+        return bool(self.settings.get("do_lower_case"))
+
+    @property
+    def is_lowercase_said(self) -> bool:
+        """Whether `tokenizer_config.json` says so, or a default or a guess does."""
+        return self.settings.get(IS_SAID, "do_lower_case" in self.settings)
 
     @property
     def decomposes(self) -> bool:

@@ -6,6 +6,7 @@ Nothing is loaded as a model, so that a directory which `load` refuses is examin
 import dataclasses
 import json
 import textwrap
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -18,13 +19,13 @@ from kbert.diagnosis import (
     vocabulary_checks,
     weight_checks,
 )
-from kbert.diagnosis.case import POSITIONS, Case, Finding
+from kbert.diagnosis.case import IS_SAID, POSITIONS, Case, Finding
 from kbert.disk.text_lines import utf8_lines
-from kbert.text.foreign_settings import google_settings
+from kbert.text.huggingface_settings import TOKENIZER_CONFIG, check_tokenizer_class
 from kbert.text.tokenizer_files import (
-    TOKENIZER_CONFIG,
     load_light_tokenizer,
     load_vocabulary,
+    tokenizer_arguments,
     vocabulary_file,
 )
 
@@ -32,6 +33,7 @@ _CONFIG, _GOOGLE_CONFIG = "config.json", "bert_config.json"
 _NUMBERS = (*HUGGINGFACE_CONFIG_FIELDS, "model_max_length")
 LEVELS = ("error", "warning", "note")
 _FILES = "the files can be read"
+_ODD_FILE = "Save the tokenizer anew with kbert convert, and the file is in order."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,18 +188,39 @@ def read_case(directory: Path) -> tuple[Case, list[Finding]]:
     file = read(lambda: vocabulary_file(directory), "Keep one of them.")
     if file is not None:
         is_sentencepiece = file.suffix == ".model"
-        vocabulary = read(
-            lambda: load_vocabulary(directory),
-            "Correct the file the message names; without a vocabulary no text can be "
-            "read.",
-        )
-    settings_file = directory / TOKENIZER_CONFIG
-    if vocabulary is not None and settings_file.is_file():
-        settings = read(lambda: _object(settings_file), correct) or {}
-    elif vocabulary is not None and (directory / _GOOGLE_CONFIG).is_file():
-        settings = {"do_lower_case": google_settings(directory).get("lowercase")}
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            vocabulary = read(
+                lambda: load_vocabulary(directory),
+                "Correct the file the message names; without a vocabulary no text can "
+                "be read.",
+            )
+        findings += [
+            Finding("warning", str(warning.message), _ODD_FILE, _FILES)
+            for warning in said
+            if "does not say" not in str(warning.message)  # a check of its own
+        ]
+    if vocabulary is not None and not is_sentencepiece:
+        read(lambda: check_tokenizer_class(directory), "Name the one the model has.")
+        settings = read(lambda: _settings(directory), correct) or {}
+    elif vocabulary is not None and (directory / TOKENIZER_CONFIG).is_file():
+        settings = read(lambda: _object(directory / TOKENIZER_CONFIG), correct) or {}
     case = Case(config, settings, vocabulary, tensors, google_config, is_sentencepiece)
     return case, findings
+
+
+def _settings(directory):
+    """`tokenizer_config.json`, and what holds of case where it is silent."""
+    file = directory / TOKENIZER_CONFIG
+    stored = _object(file) if file.is_file() else {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # said with the vocabulary
+        arguments = tokenizer_arguments(directory)
+    return stored | {
+        "do_lower_case": arguments.get("lowercase", False),
+        "strip_accents": arguments.get("strip_accents"),
+        IS_SAID: stored.get("do_lower_case") is not None,
+    }
 
 
 def _is_due(check, case):

@@ -81,14 +81,17 @@ def letter_case(case: Case) -> Iterator[Finding]:
     bodies = _bodies(case.vocabulary)
     capitals = [body for body in bodies if _CAPITAL.search(body)]
     small = [body for body in bodies if _SMALL.search(body)]
-    is_said = case.settings.get("do_lower_case") is not None
+    default = ""
+    if not case.is_lowercase_said:
+        default = f", as {_TOKENIZER} does not say do_lower_case"
     is_cased = _is_cased(bodies)
     if case.lowercase and is_cased:
         word = _example(capitals, str.isascii)
         yield Finding(
             "error",
-            f"The vocabulary is cased and the tokenizer lower-cases: {len(capitals):,} "
-            f'tokens with capitals are never found; "{word}" is looked up as '
+            f"The vocabulary is cased and the tokenizer lower-cases{default}: "
+            f'{len(capitals):,} tokens with capitals are never found; "{word}" is '
+            f"looked up as "
             f'"{word.lower()}".',
             f'Set "do_lower_case": false in {_TOKENIZER}.',
         )
@@ -97,26 +100,14 @@ def letter_case(case: Case) -> Iterator[Finding]:
         change = f'Set "do_lower_case": true in {_TOKENIZER}'
         if any(map(_SYLLABLE.search, bodies)):
             change += ', and "strip_accents": false: it has Hangul syllables whole'
-        taken = "the tokenizer keeps capitals"
-        if not is_said:
-            taken = (
-                f"{_TOKENIZER} does not say do_lower_case, so that the tokenizer will "
-                "be taken as cased"
-            )
         yield Finding(
             "error",
             f"The vocabulary looks uncased ({len(small):,} tokens with Latin letters, "
-            f'{len(capitals)} with capitals) and {taken}: "{word.capitalize()}" is '
+            f"{len(capitals)} with capitals) and the tokenizer keeps capitals{default}"
+            f': "{word.capitalize()}" is '
             f'looked up as it stands, where the vocabulary has "{word}", and mostly '
             "gives [UNK].",
             f"{change}.",
-        )
-    elif is_cased and not is_said:
-        yield Finding(
-            "warning",
-            f"{_TOKENIZER} does not say do_lower_case: kbert keeps capitals, which "
-            "this vocabulary has; transformers lower-cases, and takes Hangul apart.",
-            f'Set "do_lower_case": false in {_TOKENIZER}.',
         )
 
 

@@ -112,7 +112,8 @@ def export_tensors(
         write_config(servable.model, aside, config)
         write_tokenizer(tokenizer, aside, length)
         if not tokenizer.is_sentencepiece:
-            write_tokenizers_file(tokenizer, aside, length)
+            # Users' texts go to it: what they type is text.
+            write_tokenizers_file(tokenizer, aside, length, False)
         signature = tensor_model.signature
         card = model_card(servable, {signature.name: signature})
         card |= {"file": file_name, **facts, "largest_difference": difference}

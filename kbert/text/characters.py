@@ -92,6 +92,19 @@ def is_punctuation(character: str) -> bool:
     return unicodedata.category(character)[0] == "P"
 
 
+def has_accents(text: str) -> bool:
+    """Whether stripping accents changes a text; it takes Hangul syllables apart, too.
+
+    >>> has_accents("é"), has_accents("각"), has_accents("e字")
+    (True, True, False)
+    """
+    return any(
+        "가" <= c <= "힣" or any(map(_is_accent, unicodedata.normalize("NFD", c)))
+        for c in text
+        if not c.isascii()
+    )
+
+
 def is_cjk(character: str) -> bool:
     """An ideograph in one of `CJK_RANGES`."""
     return bisect.bisect_right(_CJK_BOUNDS, ord(character)) % 2 == 1

@@ -1,13 +1,14 @@
 """How other formats say, or do not say, how a vocabulary's text is normalised.
 
-Hugging Face's `tokenizer_config.json` is read by `kbert.text.tokenizer_files`.
+Hugging Face's directories are read by `kbert.text.huggingface_settings`.
 """
 
-import re
+import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 from kbert.disk.json_object import json_object
-from kbert.text.reference_tokenizer import ReferenceTokenizer
+from kbert.text.characters import has_accents
 from kbert.text.vocabulary import Vocabulary
 
 GOOGLE_CONFIG_FILE, GOOGLE_VOCABULARY_FILE = "bert_config.json", "vocab.txt"
@@ -20,9 +21,8 @@ def google_settings(directory: str | Path) -> dict:
 
     A Google directory does not say it. Its name does, where it is one of Google's
     ("uncased", "chinese" and "multilingual" lower-case, "cased" does not), or the
-    vocabulary: one word with an upper-case letter could not be met in lower-cased
-    text, so it is cased; if there is none, it is lower-cased. Lower-casing strips
-    accents too, in Google's code.
+    vocabulary: a word with a capital makes it cased. Lower-casing strips accents too,
+    in Google's code.
 
     Returns: `{"lowercase": True}` or False, an argument of `BertTokenizer`; `{}` where
         neither says anything.
@@ -41,8 +41,53 @@ def google_settings(directory: str | Path) -> dict:
     if not file.is_file():
         return {}
     text = file.read_text("utf-8", errors="replace")
-    words = re.findall(r"^(?:##)?([A-Za-z]+)\s*$", text, re.MULTILINE)
-    return {"lowercase": all(word == word.lower() for word in words)}
+    return {"lowercase": not any(map(_has_capital, _words(text.split("\n"))))}
+
+
+def guessed_settings(tokens: Iterable[str]) -> dict:
+    """How text is normalised for a vocabulary of which no file says it.
+
+    One word with a capital could not be met in lower-cased text, so it is cased; if
+    there is none, text is lower-cased. It then loses its accents, too, unless a token
+    with one, or a Hangul syllable, shows that they were kept.
+
+        >>> guessed_settings(["a", "##B"]), guessed_settings(["[CLS]", "a"])
+        ({'lowercase': False}, {'lowercase': True})
+        >>> guessed_settings(["a", "가"])
+        {'lowercase': True, 'strip_accents': False}
+
+    Returns: `lowercase` and, where it has to be said, `strip_accents`; with no word in
+        Latin letters to judge by, `{"lowercase": False}`.
+    """
+    words = _words(tokens)
+    if not any(map(str.isascii, words)) or any(map(_has_capital, words)):
+        return {"lowercase": False}
+    if any(map(has_accents, words)):
+        return {"lowercase": True, "strip_accents": False}
+    return {"lowercase": True}
+
+
+def _words(tokens):
+    bodies = (token.strip().removeprefix("##") for token in tokens)
+    return [body for body in bodies if body.isalpha()]
+
+
+def _has_capital(word):
+    return word.isascii() and word != word.lower()
+
+
+def said_guess(path: str | Path, tokens: Iterable[str]) -> dict:
+    """`guessed_settings`, and a warning that says what was guessed, and why."""
+    guessed = guessed_settings(tokens)
+    if guessed["lowercase"]:
+        kept = "" if guessed.get("strip_accents", True) else ", but keeps its accents"
+        warnings.warn(
+            f"{path} does not say how text is normalised; none of its tokens has a "
+            f"capital, so that text is lower-cased{kept}. Pass lowercase, or a model "
+            "directory, which says it.",
+            stacklevel=3,
+        )
+    return guessed
 
 
 def kerashub_settings(directory: str | Path) -> dict:
@@ -87,18 +132,14 @@ def kerashub_settings(directory: str | Path) -> dict:
     return {
         "vocabulary": vocabulary,
         "lowercase": lowercase,
-        "strip_accents": strips or (lowercase and not _has_accents(vocabulary)),
+        "strip_accents": strips or (lowercase and not _keeps_accents(vocabulary)),
         "split_on_cjk": bool(stored.get("split_on_cjk", True)),
     }
 
 
-def _has_accents(vocabulary):
-    """Whether stripping accents would change a token that is not a special one."""
-    strip = ReferenceTokenizer(vocabulary, strip_accents=True, split_on_cjk=False).words
-    keep = ReferenceTokenizer(vocabulary, split_on_cjk=False).words
+def _keeps_accents(vocabulary):
+    """Whether a token that is not a special one could not be met without accents."""
     special = vocabulary.special_tokens
     return any(
-        strip(token) != keep(token)
-        for token in vocabulary.tokens
-        if token not in special
+        has_accents(token) for token in vocabulary.tokens if token not in special
     )

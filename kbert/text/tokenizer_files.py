@@ -3,7 +3,10 @@
     vocab.txt              one token a line; the line is the id
     spiece.model           a SentencePiece model, in place of vocab.txt; beside one,
                            vocab.txt gives the ids of its pieces (KoBERT)
-    tokenizer_config.json  how text is normalised, how special tokens are spelled
+    tokenizer_config.json  how text is normalised, how special tokens are spelled, which
+                           tokens were added
+    tokenizer.json         all of it for Hugging Face's `tokenizers`; also read where
+                           there is no vocab.txt
 
 Fields of tokenizer_config.json have Hugging Face's names where it has one.
 """
@@ -11,37 +14,38 @@ Fields of tokenizer_config.json have Hugging Face's names where it has one.
 import json
 from pathlib import Path
 
-from kbert.disk.json_object import json_object
 from kbert.text.foreign_settings import (
     GOOGLE_CONFIG_FILE,
     KERASHUB_VOCABULARY,
     google_settings,
     kerashub_settings,
+    said_guess,
+)
+from kbert.text.huggingface_settings import (
+    MODEL_CONFIG,
+    SPECIAL_FIELDS,
+    TOKENIZER_CONFIG,
+    VOCABULARY,
+    WORDPIECE_FIELDS,
+    check_tokenizer_class,
+    huggingface_arguments,
+    special_arguments,
+    tokenizers_file_arguments,
+    written_added_tokens,
 )
 from kbert.text.reference_tokenizer import ReferenceTokenizer
 from kbert.text.sentencepiece_model import read_model, vocabulary_of
+from kbert.text.tokenizers_file import (
+    TOKENIZERS_FILE,
+    is_tokenizers_file,
+    write_tokenizers_file,
+)
 from kbert.text.vocabulary import Vocabulary
 
 PRESETS = Path(__file__).parents[1] / "presets"
-VOCABULARY, TOKENIZER_CONFIG = "vocab.txt", "tokenizer_config.json"
 SENTENCEPIECE = "spiece.model"
 # Where a SentencePiece model is looked for, in this order.
 _SENTENCEPIECE_NAMES = (SENTENCEPIECE, "sentencepiece.model", "tokenizer_*.model")
-# Fields of tokenizer_config.json: the argument of our tokenizers, and its type.
-_WORDPIECE_FIELDS = {
-    "do_lower_case": ("lowercase", bool),
-    "strip_accents": ("strip_accents", bool),
-    "tokenize_chinese_chars": ("split_on_cjk", bool),
-    "compatibility": ("compatibility", str),
-    "max_characters_per_word": ("max_characters_per_word", int),
-}
-_SPECIAL_FIELDS = {
-    "pad_token": ("pad_token", str),
-    "unk_token": ("unknown_token", str),
-    "cls_token": ("cls_token", str),
-    "sep_token": ("sep_token", str),
-    "mask_token": ("mask_token", str),
-}
 
 
 def model_path(directory_or_preset: str | Path) -> Path:
@@ -68,7 +72,10 @@ def model_path(directory_or_preset: str | Path) -> Path:
 
 
 def vocabulary_file(directory: Path) -> Path | None:
-    """A directory's SentencePiece model, else its `vocab.txt` or KerasHub's, or None.
+    """A directory's vocabulary, or None.
+
+    A SentencePiece model, else a `vocab.txt`, that of KerasHub's, or a `tokenizer.json`
+    of Hugging Face's.
 
     Raises:
         ValueError: two models of one kind of name.
@@ -85,24 +92,35 @@ def vocabulary_file(directory: Path) -> Path | None:
     for path in (directory / VOCABULARY, directory / KERASHUB_VOCABULARY):
         if path.is_file():
             return path
-    return None
+    path = directory / TOKENIZERS_FILE
+    return path if is_tokenizers_file(path) else None
 
 
 def load_vocabulary(directory_or_file: str | Path) -> Vocabulary:
     """The vocabulary of a directory, of a `vocab.txt` or of a `.model` file."""
+    path = Path(directory_or_file)
+    if path.is_file() and path.suffix not in (".model", ".json"):
+        return Vocabulary.read(path)
     arguments = tokenizer_arguments(directory_or_file)
     if "model" not in arguments:
         return arguments["vocabulary"]
-    special = {name: arguments.get(name) for name, _ in _SPECIAL_FIELDS.values()}
+    special = {name: arguments.get(name) for name, _ in SPECIAL_FIELDS.values()}
     special = {name: token for name, token in special.items() if token is not None}
     model = read_model(arguments["model"])
     return vocabulary_of(model, arguments.get("vocabulary"), **special)
 
 
-def tokenizer_arguments(directory_or_file: str | Path) -> dict:
+def tokenizer_arguments(directory_or_file: str | Path, **overrides) -> dict:
     """The keyword arguments of a tokenizer: vocabulary and normalisation.
 
-    A file alone says nothing of normalisation; the tokenizers' defaults hold.
+    A directory of Hugging Face's that does not say how text is normalised has its
+    defaults (`kbert.text.huggingface_settings`). A vocabulary alone says nothing:
+    whether it is cased is guessed from its tokens, with a warning.
+
+    Args:
+        directory_or_file: a model directory, a preset's name, a `vocab.txt`, a
+            `tokenizer.json` or a SentencePiece `.model`.
+        **overrides: arguments that rule over what the files say.
 
     Returns: the arguments of `BertTokenizer` and `ReferenceTokenizer`; or, with `model`
         (a path) among them, those of `SentencePieceTokenizer`.
@@ -115,29 +133,42 @@ def tokenizer_arguments(directory_or_file: str | Path) -> dict:
     path = Path(directory_or_file)
     if path.is_file():
         if path.suffix == ".model":
-            return {"model": path}
-        return {"vocabulary": Vocabulary.read(path)}
+            return {"model": path} | overrides
+        if path.suffix == ".json":
+            return tokenizers_file_arguments(path) | overrides
+        return _alone(path, overrides)
     directory = model_path(path)
     file = vocabulary_file(directory)
     if file is None:
         raise FileNotFoundError(
-            f"Expected {VOCABULARY} or a SentencePiece model "
+            f"Expected {VOCABULARY}, {TOKENIZERS_FILE} or a SentencePiece model "
             f"({', '.join(_SENTENCEPIECE_NAMES)}) in {directory}; there is none."
         )
     if file == directory / KERASHUB_VOCABULARY:
-        return kerashub_settings(directory)
-    settings = directory / TOKENIZER_CONFIG
-    stored = json_object(settings) if settings.is_file() else {}
-    special = _arguments(stored, _SPECIAL_FIELDS, directory)
-    if file.name == VOCABULARY:
-        fields = _arguments(stored, _WORDPIECE_FIELDS, directory)
-        if not stored and (directory / GOOGLE_CONFIG_FILE).is_file():
+        return kerashub_settings(directory) | overrides
+    if file.name in (VOCABULARY, TOKENIZERS_FILE):
+        said = (TOKENIZER_CONFIG, TOKENIZERS_FILE, MODEL_CONFIG)
+        if (directory / GOOGLE_CONFIG_FILE).is_file() and not any(
+            (directory / name).is_file() for name in said[:2]
+        ):
             fields = google_settings(directory)
-        return {"vocabulary": Vocabulary.read(file, **special)} | fields
+            return {"vocabulary": Vocabulary.read(file)} | fields | overrides
+        if not any((directory / name).is_file() for name in said):
+            return _alone(file, overrides)
+        return huggingface_arguments(directory) | overrides
+    special = special_arguments(directory)
     arguments = {"model": file} | special
     if (directory / VOCABULARY).is_file():
         arguments["vocabulary"] = Vocabulary.read(directory / VOCABULARY, **special)
-    return arguments
+    return arguments | overrides
+
+
+def _alone(path, overrides):
+    vocabulary = Vocabulary.read(path)
+    guessed = {}
+    if "lowercase" not in overrides:
+        guessed = said_guess(path, vocabulary.tokens)
+    return {"vocabulary": vocabulary} | guessed | overrides
 
 
 def load_tokenizer(directory_or_preset: str | Path, **overrides):
@@ -150,7 +181,7 @@ def load_tokenizer(directory_or_preset: str | Path, **overrides):
     Returns: a `SentencePieceTokenizer` where there is a SentencePiece model, else a
         `BertTokenizer`.
     """
-    arguments = tokenizer_arguments(directory_or_preset) | overrides
+    arguments = _checked_arguments(directory_or_preset, overrides)
     if "model" in arguments:
         from kbert.text.sentencepiece_tokenizer import SentencePieceTokenizer
 
@@ -158,6 +189,14 @@ def load_tokenizer(directory_or_preset: str | Path, **overrides):
     from kbert.text.tokenizer import BertTokenizer
 
     return BertTokenizer(**arguments)
+
+
+def _checked_arguments(directory_or_preset, overrides):
+    path = Path(directory_or_preset)
+    arguments = tokenizer_arguments(path, **overrides)
+    if "model" not in arguments and not path.is_file():
+        check_tokenizer_class(model_path(path))
+    return arguments
 
 
 def load_reference_tokenizer(
@@ -168,7 +207,7 @@ def load_reference_tokenizer(
     Raises:
         ValueError: the vocabulary is a SentencePiece model, which it cannot read.
     """
-    arguments = tokenizer_arguments(directory_or_preset) | overrides
+    arguments = _checked_arguments(directory_or_preset, overrides)
     if "model" in arguments:
         raise ValueError(
             "Expected a WordPiece vocabulary for ReferenceTokenizer; "
@@ -182,9 +221,10 @@ def load_light_tokenizer(directory_or_preset: str | Path, **overrides):
 
     Returns: that, or for a SentencePiece model what `load_tokenizer` gives.
     """
-    if "model" in tokenizer_arguments(directory_or_preset):
+    arguments = _checked_arguments(directory_or_preset, overrides)
+    if "model" in arguments:
         return load_tokenizer(directory_or_preset, **overrides)
-    return load_reference_tokenizer(directory_or_preset, **overrides)
+    return ReferenceTokenizer(**arguments)
 
 
 def write_tokenizer(
@@ -192,9 +232,9 @@ def write_tokenizer(
 ) -> None:
     """Writes a tokenizer's files into an existing directory.
 
-    `vocab.txt`, or `spiece.model` (with `vocab.txt` where a list of its own gives the
-    ids); and `tokenizer_config.json`. `special_tokens_in_text` is not kept: whoever
-    loads the tokenizer for text that may spell them says so again.
+    `vocab.txt` and `tokenizer.json`, or `spiece.model` (with `vocab.txt` where a list
+    of its own gives the ids); and `tokenizer_config.json`. `special_tokens_in_text` is
+    not kept: say so again when you load the tokenizer for text that may spell them.
 
     Args:
         tokenizer: a `BertTokenizer`, `ReferenceTokenizer` or `SentencePieceTokenizer`.
@@ -206,32 +246,16 @@ def write_tokenizer(
     settings = {"tokenizer_class": f"{name}Tokenizer"}
     if tokenizer.is_sentencepiece:
         (directory / SENTENCEPIECE).write_bytes(read_model(config["model"]).data)
-    for theirs, (ours, _) in _WORDPIECE_FIELDS.items():
+    for theirs, (ours, _) in WORDPIECE_FIELDS.items():
         settings[theirs] = config.get(ours)
     if config["vocabulary"] is not None:
-        vocabulary.write(directory / VOCABULARY)
-    for theirs, (ours, _) in _SPECIAL_FIELDS.items():
+        vocabulary.write_pieces(directory / VOCABULARY)
+    settings |= written_added_tokens(vocabulary)
+    for theirs, (ours, _) in SPECIAL_FIELDS.items():
         settings[theirs] = getattr(vocabulary, ours)
     settings["model_max_length"] = sequence_length
     settings = {name: value for name, value in settings.items() if value is not None}
     text = json.dumps(settings, ensure_ascii=False, indent=2)
     (directory / TOKENIZER_CONFIG).write_text(text + "\n", "utf-8")
-
-
-def _arguments(stored, fields, directory):
-    """Fields of `tokenizer_config.json` as arguments; null counts as not there."""
-    arguments = {}
-    for theirs, (ours, kind) in fields.items():
-        value = stored.get(theirs)
-        if isinstance(value, dict) and "content" in value:
-            value = value["content"]  # how transformers stores a token with its flags
-        if value is None:
-            continue
-        if type(value) is not kind:
-            words = {bool: "true or false", str: "a string", int: "an integer"}
-            raise ValueError(
-                f"Expected {words[kind]} for {theirs} in {directory / TOKENIZER_CONFIG}"
-                f"; it says {json.dumps(value, ensure_ascii=False)}. Correct it there."
-            )
-        arguments[ours] = value
-    return arguments
+    if not tokenizer.is_sentencepiece:
+        write_tokenizers_file(tokenizer, directory)

@@ -291,10 +291,11 @@ class Vocabulary:
 
     def write_pieces(self, path: str | os.PathLike) -> None:
         """As `write`, without added tokens that stand behind the file."""
-        pieces = list(self.pieces)
-        while len(pieces) > 1 and pieces[-1] == blank_token(len(pieces) - 1):
-            pieces.pop()
-        _write(pieces, path)
+        behind = {token.content for token in self.added_tokens if not token.is_piece}
+        size = len(self.tokens)
+        while self.tokens[size - 1] in behind:
+            size -= 1
+        _write(self.pieces[:size], path)
 
 
 def blank_token(id: int) -> str:

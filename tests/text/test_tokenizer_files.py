@@ -2,6 +2,7 @@ import json
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -70,11 +71,38 @@ def test_what_is_not_set_is_not_written(directory):
 
 
 def test_vocab_txt_alone(directory):
-    assert tokenizer_arguments(directory / "vocab.txt") == {
-        "vocabulary": Vocabulary(TOKENS)
-    }
+    file = directory / "vocab.txt"
     (directory / "tokenizer_config.json").unlink()
-    assert tokenizer_arguments(directory) == {"vocabulary": Vocabulary(TOKENS)}
+    (directory / "tokenizer.json").unlink()
+    guessed = {"lowercase": True, "strip_accents": False}  # it has "à", and no capital
+    for path in (file, directory):
+        with pytest.warns(
+            UserWarning, match="does not say.*lower-cased, but keeps its"
+        ):
+            assert tokenizer_arguments(path) == {
+                "vocabulary": Vocabulary(TOKENS),
+                **guessed,
+            }
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert load_reference_tokenizer(path, lowercase=False)(["A"]) == [[1]]
+            assert load_vocabulary(file) == Vocabulary(TOKENS)
+
+
+@pytest.mark.parametrize(
+    "tokens, ids",
+    [
+        (["here", "##s", "the"], [5, 7]),
+        (["Here", "here", "##s", "the"], [5, 8]),
+        (["가", "##나"], [1, 1]),
+    ],
+)
+def test_a_vocabulary_alone_is_cased_if_it_has_capitals(tmp_path, tokens, ids):
+    file = tmp_path / "vocab.txt"
+    Vocabulary([*TOKENS[:5], *tokens]).write(file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert load_reference_tokenizer(file)(["Here the"]) == [ids]
 
 
 def test_special_tokens_spelled_otherwise(tmp_path):
@@ -183,7 +211,9 @@ def test_a_damaged_config(directory, data, message):
 
 
 def test_no_vocabulary(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"Expected vocab\.txt or a Sentence"):
+    with pytest.raises(
+        FileNotFoundError, match=r"Expected vocab\.txt, tokenizer\.json or a S"
+    ):
         load_tokenizer(tmp_path)
     for name in ("tokenizer_a.model", "tokenizer_b.model"):
         shutil.copy(MODEL, tmp_path / name)

@@ -1,0 +1,435 @@
+"""How a Hugging Face directory says that its texts are tokenized.
+
+    vocab.txt                one token a line
+    tokenizer.json           the whole tokenizer (`kbert.text.tokenizers_file`); it
+                             rules over vocab.txt, and transformers 5 writes no other
+    tokenizer_config.json    how text is normalised, special and added tokens
+    special_tokens_map.json  special tokens, before 2023
+    added_tokens.json        added tokens behind vocab.txt and their ids, before 2023
+
+What is not said takes transformers' default, which is to lower-case: most uploads of
+2019 to 2021 say nothing, and were uncased.
+"""
+
+import dataclasses
+import json
+import re
+import warnings
+from pathlib import Path
+
+from kbert.disk.json_object import json_object
+from kbert.text.added_tokens import AddedToken, as_added_token
+from kbert.text.characters import has_accents
+from kbert.text.tokenizers_file import (
+    TOKENIZERS_FILE,
+    is_tokenizers_file,
+    read_tokenizers_file,
+)
+from kbert.text.vocabulary import SPECIAL_TOKENS, Vocabulary, blank_token, read_tokens
+from kbert.text.word_piece import longest_word
+
+VOCABULARY, TOKENIZER_CONFIG = "vocab.txt", "tokenizer_config.json"
+SPECIAL_TOKENS_MAP, ADDED_TOKENS = "special_tokens_map.json", "added_tokens.json"
+MODEL_CONFIG = "config.json"
+# Fields of tokenizer_config.json: the argument of our tokenizers, and its type.
+WORDPIECE_FIELDS = {
+    "do_lower_case": ("lowercase", bool),
+    "strip_accents": ("strip_accents", bool),
+    "tokenize_chinese_chars": ("split_on_cjk", bool),
+    "compatibility": ("compatibility", str),
+    "max_characters_per_word": ("max_characters_per_word", int),
+}
+SPECIAL_FIELDS = {
+    "pad_token": ("pad_token", str),
+    "unk_token": ("unknown_token", str),
+    "cls_token": ("cls_token", str),
+    "sep_token": ("sep_token", str),
+    "mask_token": ("mask_token", str),
+}
+DEFAULT_LOWERCASE = True  # transformers' BertTokenizer
+_EXTRA = ("additional_special_tokens", "extra_special_tokens")
+# Classes of transformers that tokenize as BERT does; "Fast" behind them is the same.
+_CLASSES = {
+    *("BertTokenizer", "ElectraTokenizer", "DistilBertTokenizer"),
+    *("MobileBertTokenizer", "ConvBertTokenizer", "SqueezeBertTokenizer"),
+    *("RetriBertTokenizer", "LayoutLMTokenizer", "DPRQuestionEncoderTokenizer"),
+    *("DPRContextEncoderTokenizer", "DPRReaderTokenizer"),
+}
+# Those that do what tokenizer.json says, and nothing of their own.
+_GENERIC = {"PreTrainedTokenizer", "TokenizersBackend"}
+
+
+def huggingface_arguments(directory: Path) -> dict:
+    """The arguments of `BertTokenizer` and `ReferenceTokenizer` in a directory.
+
+    A setting of tokenizer_config.json rules over tokenizer.json, unless its class is
+    one that only reads that file; transformers' default fills the rest. A
+    tokenizer.json alone is of `compatibility="huggingface"`, whose ids it stands for.
+
+    Raises:
+        ValueError: a damaged file, a field of a wrong type, a tokenizer.json that is
+            not BERT's, or an added token whose id is another's.
+    """
+    stored = _json(directory / TOKENIZER_CONFIG)
+    rust = _tokenizers_file(directory)
+    arguments = _arguments(stored, WORDPIECE_FIELDS, directory / TOKENIZER_CONFIG)
+    if rust and "compatibility" not in arguments:  # else it is our own, and says all
+        settings = {n: v for n, v in rust.settings.items() if v is not None}
+        if _class_name(stored.get("tokenizer_class")) in _GENERIC:
+            arguments |= settings
+        elif settings["lowercase"] != arguments.get("lowercase", DEFAULT_LOWERCASE):
+            _say_conflict(directory, settings, arguments)
+        arguments = settings | arguments
+        arguments = _edition(
+            arguments, "google" if _has_lines(directory) else "huggingface"
+        )
+    vocabulary = _vocabulary(directory, stored, rust)
+    if "lowercase" not in arguments:
+        arguments["lowercase"] = DEFAULT_LOWERCASE
+        _check_default(vocabulary, arguments, directory)
+    return {"vocabulary": vocabulary} | arguments
+
+
+def tokenizers_file_arguments(path: Path) -> dict:
+    """As `huggingface_arguments`, of a `tokenizer.json` by itself.
+
+    Raises:
+        ValueError: it is none, or not BERT's.
+    """
+    rust = read_tokenizers_file(path)
+    if rust.differs:
+        warnings.warn(f"{path}: {rust.differs}.", stacklevel=2)
+    special = dict(SPECIAL_TOKENS) | rust.special
+    vocabulary = _with_added(rust.tokens, _said_there(rust, special), special, path)
+    settings = {n: v for n, v in rust.settings.items() if v is not None}
+    return {"vocabulary": vocabulary} | _edition(settings, "huggingface")
+
+
+def special_arguments(directory: Path) -> dict:
+    """How the special tokens are spelled, where the directory says so."""
+    stored = _json(directory / TOKENIZER_CONFIG)
+    found = _arguments(stored, SPECIAL_FIELDS, directory / TOKENIZER_CONFIG)
+    if "added_tokens_decoder" not in stored:  # as transformers: it replaces the map
+        path = directory / SPECIAL_TOKENS_MAP
+        found |= _arguments(_json(path), SPECIAL_FIELDS, path)
+    return found
+
+
+def check_tokenizer_class(directory: Path) -> None:
+    """The tokenizer is one that we have.
+
+    Raises:
+        ValueError: `tokenizer_class` names another, such as one that cuts words by
+            MeCab first; or it is told to leave out BERT's own rules for words.
+    """
+    stored = _json(directory / TOKENIZER_CONFIG)
+    where = TOKENIZER_CONFIG
+    if "tokenizer_class" not in stored:
+        stored = stored | _model_config(directory)
+        where = MODEL_CONFIG
+    name = _class_name(stored.get("tokenizer_class"))
+    if name == "BertJapaneseTokenizer":
+        words = stored.get("word_tokenizer_type")
+        pieces = stored.get("subword_tokenizer_type", "wordpiece")
+        is_bert = (words, pieces) == ("basic", "wordpiece")
+        by = f" (words by {words}, pieces by {pieces})" if words else ""
+        name = "BertTokenizer" if is_bert else f"{name}{by}"
+    if name is not None and name not in _CLASSES | _GENERIC:
+        raise ValueError(
+            f"Expected a tokenizer of BERT's in {directory}; {where} names {name}, "
+            "which kbert does not have and does not imitate. Cut texts with it first "
+            "and give kbert the pieces' ids; or, if it cuts as BERT's own does, set "
+            f'"tokenizer_class": "BertTokenizer" in {where}.'
+        )
+    if stored.get("do_basic_tokenize") is False:
+        raise ValueError(
+            f"Expected BERT's rules for words in {directory}; {where} says "
+            '"do_basic_tokenize": false: texts come with their words cut, by '
+            "something else. Delete the line if they do not."
+        )
+
+
+def written_added_tokens(vocabulary: Vocabulary) -> dict:
+    """Fields of tokenizer_config.json that say which tokens were added, and where.
+
+    All special tokens are among them, as transformers 4.34 and later write it.
+    """
+    if not vocabulary.added_tokens:
+        return {}
+    special = [AddedToken(t, special=True) for t in vocabulary.special_tokens]
+    decoder = {
+        str(vocabulary.token_to_id(token.content)): {
+            "content": token.content,
+            "lstrip": False,
+            "normalized": token.normalized,
+            "rstrip": False,
+            "single_word": token.single_word,
+            "special": token.special,
+        }
+        for token in (*special, *vocabulary.added_tokens)
+    }
+    extra = [t.content for t in vocabulary.added_tokens if t.special]
+    by_id = dict(sorted(decoder.items(), key=lambda item: int(item[0])))
+    return {"added_tokens_decoder": by_id} | ({_EXTRA[0]: extra} if extra else {})
+
+
+def _edition(arguments, compatibility):
+    """Arguments under an edition of the rules; what is its default is left out."""
+    most = arguments.get("max_characters_per_word")
+    if most == longest_word(None, compatibility):
+        arguments = {
+            n: v for n, v in arguments.items() if n != "max_characters_per_word"
+        }
+    if compatibility == "google":
+        return arguments
+    return arguments | {"compatibility": compatibility}
+
+
+def _has_lines(directory):
+    return (directory / VOCABULARY).is_file()
+
+
+def _json(path):
+    return json_object(path) if path.is_file() else {}
+
+
+def _model_config(directory):
+    """`config.json`; what is wrong with it, those will say who need it."""
+    try:
+        return _json(directory / MODEL_CONFIG)
+    except ValueError:
+        return {}
+
+
+def _class_name(name):
+    return name.removesuffix("Fast") if isinstance(name, str) else None
+
+
+def _tokenizers_file(directory):
+    path = directory / TOKENIZERS_FILE
+    if not is_tokenizers_file(path):
+        return None
+    try:
+        rust = read_tokenizers_file(path)
+    except ValueError as error:
+        if not _has_lines(directory):
+            raise
+        warnings.warn(f"{error} {VOCABULARY} is read instead.", stacklevel=2)
+        return None
+    if rust.differs:
+        warnings.warn(f"{path}: {rust.differs}.", stacklevel=2)
+    return rust
+
+
+def _vocabulary(directory, stored, rust):
+    special = dict(SPECIAL_TOKENS) | (rust.special if rust else {})
+    special |= special_arguments(directory)
+    if rust:
+        tokens, path = rust.tokens, directory / TOKENIZERS_FILE
+        if _has_lines(directory):
+            _compare(tokens, directory, rust)
+    else:
+        path = directory / VOCABULARY
+        tokens = read_tokens(path)
+    added = _added_tokens(directory, stored, rust, special)
+    most = _model_config(directory).get("vocab_size")
+    return _with_added(tokens, added, special, path, most)
+
+
+def _with_added(tokens, added, special, path, most=None):
+    """The vocabulary of tokens and of the added ones, (token, id or None) by content.
+
+    Args:
+        special: arguments of `Vocabulary`.
+        path: of the file that the tokens came from.
+        most: the rows of the model, where they are known.
+    """
+    tokens = list(tokens)
+    places = {token: id for id, token in enumerate(tokens)}
+    placed = [_placed(tokens, places, id, t, most, path) for t, id in added.values()]
+    try:
+        return Vocabulary(tokens, **special, added_tokens=filter(None, placed))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _compare(tokens, directory, rust):
+    """Says so where vocab.txt gives other ids than tokenizer.json."""
+    names = {token.content for _, token in rust.added}
+    lines = read_tokens(directory / VOCABULARY)
+    both = zip(lines, tokens, strict=False)
+    differing = [i for i, (a, b) in enumerate(both) if a != b]
+    rest = [token for token in lines[len(tokens) :] if token not in names]
+    if differing or rest or len(lines) < len(tokens):
+        first = differing[0] if differing else min(len(lines), len(tokens))
+        warnings.warn(
+            f"{directory}: {VOCABULARY} and {TOKENIZERS_FILE} differ from id {first} "
+            f"on; {TOKENIZERS_FILE} is followed, as transformers does. Delete the one "
+            "that is not the model's.",
+            stacklevel=2,
+        )
+
+
+def _added_tokens(directory, stored, rust, special):
+    """Content -> (token, id or None if none is said), the five special ones left out.
+
+    As transformers 5 reads them: the decoder of tokenizer_config.json, or without one
+    the older files; then all that are called special by name.
+    """
+    found = _said_there(rust, special) if rust else {}
+
+    def add(token, id=None):
+        if token.content not in special.values():
+            found[token.content] = (token, id)
+
+    where = directory / TOKENIZER_CONFIG
+    maps = [stored]
+    decoder = stored.get("added_tokens_decoder")
+    if decoder is None:
+        maps.append(_json(directory / SPECIAL_TOKENS_MAP))
+        extra = {_content(token) for map in maps for token in _special_in(map)}
+        for content, id in _json(directory / ADDED_TOKENS).items():
+            is_special = content in extra
+            add(AddedToken(content, not is_special, special=is_special), id)
+    else:
+        for id, token in _dict(decoder, "added_tokens_decoder", where).items():
+            add(as_added_token(token), int(id))
+    for map in maps:
+        for token in _special_in(map):
+            content = _content(token)
+            if content in found:
+                token, id = found[content]
+                add(dataclasses.replace(token, special=True), id)
+            else:
+                flags = token if isinstance(token, dict) else {"content": token}
+                add(as_added_token({**flags, "special": True}))
+    return found
+
+
+def _said_there(rust, special):
+    """The added tokens of a tokenizer.json, in the form of `_added_tokens`."""
+    return {
+        token.content: (token, id)
+        for id, token in rust.added
+        if token.content not in special.values()
+    }
+
+
+def _special_in(stored):
+    """What a map names as special tokens beside the five, as strings or dicts."""
+    named = [
+        value
+        for name, value in stored.items()
+        if re.fullmatch(r"\w+_token", name) and _content(value)
+    ]
+    for name in _EXTRA:
+        extra = stored.get(name) or []
+        named += extra.values() if isinstance(extra, dict) else extra
+    return [token for token in named if _content(token)]
+
+
+def _content(token):
+    return (
+        token.get("content")
+        if isinstance(token, dict)
+        else (token if isinstance(token, str) else None)
+    )
+
+
+def _placed(tokens, places, id, token, most, path):
+    """Gives an added token its place in `tokens`, if it has none there (`places`).
+
+    Returns: the token with `is_piece` set; None where it has no row in the model.
+    """
+    there = places.get(token.content)
+    if there is not None and id in (None, there):
+        return token
+    if there is not None:
+        raise ValueError(
+            f"Expected one id for the added token {token.content!r}; {path} has it as "
+            f"{there}, and the list of added tokens says {id}. Correct one of them."
+        )
+    if id is None:
+        id = len(tokens)
+        if isinstance(most, int) and id >= most:
+            warnings.warn(
+                f"{path}: the special token {token.content!r} is not in it, and the "
+                f"model has {most:,} rows; where a text spells it, it is text.",
+                stacklevel=2,
+            )
+            return None
+    while len(tokens) <= id:
+        tokens.append(blank_token(len(tokens)))
+    if tokens[id] != blank_token(id):
+        raise ValueError(
+            f"Expected an id of its own for the added token {token.content!r}; the "
+            f"list of added tokens says {id}, which is {tokens[id]!r} in {path}. "
+            "Correct one of them."
+        )
+    tokens[id] = token.content
+    places[token.content] = id
+    return dataclasses.replace(token, is_piece=False)
+
+
+def _say_conflict(directory, settings, arguments):
+    """Says which of two files is followed, where they differ in lower-casing."""
+    says = "lower-cases" if settings["lowercase"] else "keeps capitals"
+    if "lowercase" in arguments:
+        what = f"{TOKENIZER_CONFIG} says otherwise and is followed"
+    else:
+        what = (
+            f"it is followed, as {TOKENIZER_CONFIG} does not say do_lower_case; "
+            "transformers takes its default then, and lower-cases"
+        )
+    warnings.warn(
+        f"{directory}: {TOKENIZERS_FILE} {says}; {what}. Make them agree.",
+        stacklevel=3,
+    )
+
+
+def _check_default(vocabulary, arguments, directory):
+    """Warns where lower-casing by default leaves much of the vocabulary unmet."""
+    bodies = [token.removeprefix("##") for token in vocabulary.tokens]
+    words = [b for b in bodies if b.isalpha() and b not in vocabulary.special_tokens]
+    lost = [word for word in words if word != word.lower()]
+    whole = []
+    if arguments.get("strip_accents") is not False:
+        whole = [word for word in words if has_accents(word)]
+    if len(lost) + len(whole) > len(words) // 100:
+        warnings.warn(
+            f"{directory} does not say do_lower_case, so that text is lower-cased and "
+            "loses its accents, as in transformers; but its vocabulary has "
+            f"{len(lost):,} tokens with capitals and {len(whole):,} with accents or "
+            f"Hangul syllables ({(lost or whole)[-1]!r}), which are never met then. If "
+            f'the model is cased, write {{"do_lower_case": false}} to '
+            f"{TOKENIZER_CONFIG} there.",
+            stacklevel=2,
+        )
+
+
+def _dict(value, name, path):
+    if not isinstance(value, dict):
+        raise ValueError(
+            f"Expected an object for {name} in {path}; it says {str(value)[:60]}. "
+            "Correct it there."
+        )
+    return value
+
+
+def _arguments(stored, fields, path):
+    """Fields of a file as arguments; null counts as not there."""
+    arguments = {}
+    for theirs, (ours, kind) in fields.items():
+        value = stored.get(theirs)
+        if isinstance(value, dict) and "content" in value:
+            value = value["content"]  # how transformers stores a token with its flags
+        if value is None:
+            continue
+        if type(value) is not kind:
+            words = {bool: "true or false", str: "a string", int: "an integer"}
+            raise ValueError(
+                f"Expected {words[kind]} for {theirs} in {path}; it says "
+                f"{json.dumps(value, ensure_ascii=False)}. Correct it there."
+            )
+        arguments[ours] = value
+    return arguments

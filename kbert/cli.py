@@ -16,6 +16,7 @@ import json
 import os
 import re
 import sys
+import warnings
 from pathlib import Path
 
 from kbert.commands.quiet_tensorflow import quiet_start
@@ -82,6 +83,8 @@ COMMANDS = (
     ),
 )
 
+_PACKAGE = Path(__file__).parent
+_PYTHONS_FORMAT = warnings.formatwarning
 # Parameters given by place; all others have a name.
 _POSITIONAL = ("corpus", "task", "model", "text", "data", "models")
 
@@ -100,7 +103,7 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
-        with contextlib.nullcontext() if debug else quiet_start():
+        with _for_users(debug):
             module = importlib.import_module(command.module)
             result = getattr(module, command.function)(**options)
             _show(result)
@@ -125,6 +128,27 @@ def main(arguments: list[str] | None = None) -> int:
         text = command.next_command.format(**words, result=result)
         print(f"Next:\n  {text}", file=sys.stderr)
     return getattr(result, "exit_code", 0)  # a diagnosis has one
+
+
+@contextlib.contextmanager
+def _for_users(debug):
+    """Without what libraries say while they start, and places in the code."""
+    if debug:
+        yield
+        return
+    warnings.formatwarning = _in_one_line
+    try:
+        with quiet_start():
+            yield
+    finally:
+        warnings.formatwarning = _PYTHONS_FORMAT
+
+
+def _in_one_line(message, category, filename, lineno, line=None):
+    """What kbert warns of, without the place in its code."""
+    if category is UserWarning and Path(filename).is_relative_to(_PACKAGE):
+        return f"kbert: {message}\n"
+    return _PYTHONS_FORMAT(message, category, filename, lineno, line)
 
 
 def _show(result):

@@ -211,6 +211,17 @@ def test_vocab_and_what_comes_next(tmp_path):
     assert "v does. Choose another or pass --overwrite" in again.stderr
 
 
+def test_a_guess_is_said_in_one_line():
+    file = Path(__file__).parent / "data" / "bert-base-uncased.txt"
+    text = "Here is the sentence I want embeddings for."
+    done = run("tokenize", text, "--vocabulary", str(file))
+    assert done.stdout.split("\n")[0] == (
+        "here is the sentence i want em ##bed ##ding ##s for ."
+    )
+    (line,) = done.stderr.rstrip().split("\n")
+    assert line.startswith(f"kbert: {file} does not say how text is normalised; none")
+
+
 def test_unknown_name_of_the_package():
     with pytest.raises(AttributeError, match="module 'kbert' has no attribute 'nope'"):
         _ = kbert.nope

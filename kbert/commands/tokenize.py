@@ -20,12 +20,12 @@ def tokenize(
 
     Args:
         text: texts, each by itself; without any, the lines of standard input.
-        vocabulary: a model directory, a vocabulary file (vocab.txt, or a SentencePiece
-            .model) or the name of a preset.
+        vocabulary: a model directory, a vocabulary file (vocab.txt, tokenizer.json or
+            a SentencePiece .model) or the name of a preset.
         offsets: a table, one token a line: its id, its place in the text in characters,
             and what stands there.
         lowercase: lower-case and drop accents, whatever the directory says; a vocab.txt
-            alone says nothing, and is taken as cased.
+            alone says nothing, and is taken as cased if it has a capital.
         compatibility: google or huggingface; by default what the directory says.
         special_tokens_in_text: "[MASK]" in a text is the token, not text.
 

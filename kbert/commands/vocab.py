@@ -9,6 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from kbert.commands.early_checks import (
+    UsageError,
     check_counts,
     check_file,
     check_number,
@@ -42,6 +43,7 @@ def vocab(
     max_alphabet: int | None = None,
     min_frequency: int = 2,
     held_out: float = 0.01,
+    user_tokens: list[str] | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Learn a WordPiece vocabulary from text files, and report how well it fits.
@@ -57,6 +59,7 @@ def vocab(
         min_frequency: pieces seen less often are not learned.
         held_out: share of the lines kept for the report, 0 to 0.5; 0.01 is one line in
             100, and 0 learns from all lines and reports nothing.
+        user_tokens: tokens that texts hold whole, whatever is in them, such as <e1>.
         overwrite: replace an output directory that exists.
     """
     check_counts(
@@ -74,6 +77,7 @@ def vocab(
         "lowercase": lowercase,
         "max_alphabet": max_alphabet,
         "min_frequency": min_frequency,
+        "user_tokens": user_tokens or (),
     }
     if every:
         lines = (line for line, is_held in _lines(paths, every) if not is_held)
@@ -98,10 +102,11 @@ def vocab(
 
 def extend_vocab(
     model: str,
-    tokens: str,
-    output: str,
+    tokens: str | None = None,
+    output: str | None = None,
     onto_unused: bool = False,
     overwrite: bool = False,
+    user_tokens: list[str] | None = None,
 ) -> Path:
     """Add tokens to a model; each starts as the mean of the pieces it was cut into.
 
@@ -115,23 +120,35 @@ def extend_vocab(
         onto_unused: put them in the places of [unused1], [unused2], … so that the
             model keeps its size; otherwise they are appended.
         overwrite: replace an output directory that exists.
+        user_tokens: tokens that texts hold whole, whatever is in them, such as <e1>;
+            instead of a file of tokens, or beside it.
     """
+    if output is None:
+        raise UsageError("Expected --output, the model directory to write.")
+    if not (tokens or user_tokens):
+        raise UsageError("Expected --tokens, --user-tokens or both.")
     check_output(output, overwrite)
-    check_file(tokens, "a file of tokens, one a line")
+    wanted = []
+    if tokens:
+        check_file(tokens, "a file of tokens, one a line")
     output = Path(output)
     tokenizer = load_reference_tokenizer(model_path(model))
-    wanted = [_looked_up(tokenizer, line) for line in utf8_lines(tokens) if line]
+    if tokens:
+        wanted = [_looked_up(tokenizer, line) for line in utf8_lines(tokens) if line]
+    old = tokenizer.vocabulary
     try:
-        vocabulary = extend_vocabulary(tokenizer.vocabulary, wanted, onto_unused)
+        vocabulary = extend_vocabulary(old, wanted, onto_unused, user_tokens or ())
     except ValueError as error:
-        raise ValueError(f"{tokens}: {error}") from None
-    added = [token for token in vocabulary.tokens if token not in tokenizer.vocabulary]
-    if not added:
+        raise ValueError(f"{tokens or '--user-tokens'}: {error}") from None
+    if vocabulary == old:
+        asked = f"all {len(wanted)} in {tokens}" if tokens else "all of --user-tokens"
         raise ValueError(
-            f"Expected tokens that {model} does not have, one a line; all "
-            f"{len(wanted)} in {tokens} are there already."
+            f"Expected tokens that {model} does not have, one a line; {asked} are "
+            "there already."
         )
     _write_changed(model, tokenizer, vocabulary, output, overwrite)
+    whole = {token.content for token in vocabulary.added_tokens}
+    added = [t for t in vocabulary.tokens if t not in old and t not in whole]
     bodies = {token: token.removeprefix("##") for token in added}
     unmet = [token for token, body in bodies.items() if tokenizer.words(body) != [body]]
     if unmet:

@@ -105,7 +105,7 @@ class Vocabulary:
                 )
             if token.content not in self.special_tokens:
                 found.setdefault(token.content, token)
-        return tuple(found.values())
+        return tuple(sorted(found.values(), key=lambda t: self._ids[t.content]))
 
     @property
     def pieces(self) -> tuple[str, ...]:

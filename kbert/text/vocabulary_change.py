@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
+from kbert.text.added_tokens import as_added_token
 from kbert.text.characters import is_deleted, is_whitespace
 from kbert.text.reference_tokenizer import ReferenceTokenizer
 from kbert.text.tokenizer_protocol import as_tokenizer
@@ -17,7 +18,10 @@ _UNUSED = re.compile(r"\[unused\d+\]")
 
 
 def extend_vocabulary(
-    vocabulary: Vocabulary, new_tokens: Iterable[str], onto_unused: bool = False
+    vocabulary: Vocabulary,
+    new_tokens: Iterable[str] = (),
+    onto_unused: bool = False,
+    user_tokens: Iterable = (),
 ) -> Vocabulary:
     """The vocabulary with tokens more, in the order given.
 
@@ -29,6 +33,8 @@ def extend_vocabulary(
         ('[unused1]', 'a', 'b', '##c')
         >>> extend_vocabulary(old, ["b"], onto_unused=True).tokens[5:]
         ('b', 'a')
+        >>> extend_vocabulary(old, user_tokens=["<e>"]).added_tokens[0].content
+        '<e>'
 
     Args:
         vocabulary: the old one; it stays as it is.
@@ -36,25 +42,33 @@ def extend_vocabulary(
             lower-cased for a tokenizer that lower-cases.
         onto_unused: put them in the places of [unused1], [unused2], …, from the lowest
             id on, so that the number of tokens stays; otherwise they are appended.
+        user_tokens: tokens that texts hold whole, whatever is in them (entity markers,
+            URLs), as they are typed; or dicts of `AddedToken`'s fields. One that is in
+            the vocabulary already is found whole from now on.
 
     Raises:
         ValueError: one string in place of the tokens, a token that no text can give
             (empty, "##" alone, with white space or control characters in it), or fewer
             [unusedN] than new tokens.
     """
-    if isinstance(new_tokens, str):
-        raise ValueError(
-            f"new_tokens must be a list of tokens; got the string {new_tokens[:20]!r}. "
-            "Put it in a list."
-        )
+    for name, values in (("new_tokens", new_tokens), ("user_tokens", user_tokens)):
+        if isinstance(values, str):
+            raise ValueError(
+                f"{name} must be a list of tokens; got the string {values[:20]!r}. "
+                "Put it in a list."
+            )
     added = []
     for token in dict.fromkeys(new_tokens):
         _check(token)
         if token not in vocabulary:
             added.append(token)
+    whole = list(map(as_added_token, user_tokens))
+    for content in dict.fromkeys(token.content for token in whole):
+        if content not in vocabulary and content not in added:
+            added.append(content)
     tokens = list(vocabulary.tokens)
     if not onto_unused:
-        return _changed(vocabulary, tokens + added)
+        return _changed(vocabulary, tokens + added, whole)
     free = [i for i, token in enumerate(tokens) if _UNUSED.fullmatch(token)]
     if len(free) < len(added):
         raise ValueError(
@@ -63,7 +77,7 @@ def extend_vocabulary(
         )
     for i, token in zip(free, added):
         tokens[i] = token
-    return _changed(vocabulary, tokens)
+    return _changed(vocabulary, tokens, whole)
 
 
 def prune_vocabulary(
@@ -71,11 +85,12 @@ def prune_vocabulary(
 ) -> Vocabulary:
     """What is left of a vocabulary when only the tokens that texts use stay.
 
-    Kept are the special tokens, every token used `min_count` times or more, and each
-    character seen, bare and with "##" where the vocabulary has it, so that a word whose
-    longer piece goes is cut into shorter ones. With `min_count` 1 the texts are cut
-    exactly as before: the pieces with which a cut that ended in the unknown token began
-    are kept as well, or it could now succeed. Memory grows with the distinct words.
+    Kept are the special and the added tokens, every token used `min_count` times or
+    more, and each character seen, bare and with "##" where the vocabulary has it, so
+    that a word whose longer piece goes is cut into shorter ones. With `min_count` 1 the
+    texts are cut exactly as before: the pieces with which a cut that ended in the
+    unknown token began are kept as well, or it could now succeed. Memory grows with the
+    distinct words.
 
         >>> learned = ["a", "b", "ab", "##a", "##b", "##ab", "c"]
         >>> tokenizer = ReferenceTokenizer([*SPECIAL_TOKENS.values(), *learned])
@@ -101,7 +116,8 @@ def prune_vocabulary(
         )
     tokenizer = as_reference(tokenizer)
     vocabulary = tokenizer.vocabulary
-    kept = {*vocabulary.special_tokens, *keep}
+    whole = {token.content for token in vocabulary.added_tokens}
+    kept = {*vocabulary.special_tokens, *whole, *keep}
     absent = [token for token in sorted(kept) if token not in vocabulary]
     if absent:
         raise ValueError(
@@ -113,6 +129,9 @@ def prune_vocabulary(
     used, characters = Counter(), set()
     for chunk, count in chunks.items():
         for word in tokenizer.words(chunk):
+            if word in whole:
+                used[word] += count
+                continue
             characters.update(word)
             for piece in vocabulary.cut(word)[0]:
                 used[piece] += count
@@ -143,6 +162,8 @@ def _check(token):
         )
 
 
-def _changed(vocabulary, tokens):
-    """Other tokens, the special ones spelled as before."""
-    return Vocabulary(tokens, **{n: getattr(vocabulary, n) for n in SPECIAL_TOKENS})
+def _changed(vocabulary, tokens, added=()):
+    """Other tokens, the special ones spelled as before, those added before kept."""
+    special = {name: getattr(vocabulary, name) for name in SPECIAL_TOKENS}
+    whole = {t.content: t for t in (*vocabulary.added_tokens, *added)}
+    return Vocabulary(tokens, **special, added_tokens=whole.values())

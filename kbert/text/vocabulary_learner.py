@@ -8,6 +8,7 @@ from kbert.disk.text_lines import decode_utf8, text_files
 from kbert.text.characters import is_cjk, is_punctuation
 from kbert.text.reference_tokenizer import ReferenceTokenizer
 from kbert.text.vocabulary import SPECIAL_TOKENS, Vocabulary
+from kbert.text.vocabulary_change import extend_vocabulary
 from kbert.text.word_counts import count_words
 
 # Words, with repetition, that the trainer is given at most: 4 seconds per 10 million.
@@ -25,6 +26,7 @@ def learn_vocabulary(
     max_alphabet: int | None = None,
     min_frequency: int = 2,
     num_unused: int = 0,
+    user_tokens: Iterable = (),
 ) -> Vocabulary:
     """Learns word pieces from text files, for a `BertTokenizer` with the same settings.
 
@@ -37,10 +39,10 @@ def learn_vocabulary(
     Hugging Face's `tokenizers` merges pieces, the most frequent pair first. Text is
     brought to NFC before, so that Hangul typed as jamo counts as syllables.
 
-    Ids in order: [PAD] [UNK] [CLS] [SEP] [MASK], [unused1]…, the alphabet in the order
-    of code points, its "##" continuations, then merged pieces as they were learned. The
-    trainer walks hash maps and breaks ties by id; handing it the alphabet in this order
-    is what makes two runs agree.
+    Ids in order: [PAD] [UNK] [CLS] [SEP] [MASK], [unused1]…, the user's tokens, the
+    alphabet in the order of code points, its "##" continuations, then merged pieces as
+    they were learned. The trainer walks hash maps and breaks ties by id; handing it the
+    alphabet in this order is what makes two runs agree.
 
     `learn_vocabulary_from_texts` has an example.
 
@@ -54,6 +56,9 @@ def learn_vocabulary(
             for punctuation and ideographs, which take one.
         min_frequency: pairs and characters seen less often are not learned.
         num_unused: tokens [unused1], [unused2], … set aside for later use.
+        user_tokens: tokens that texts hold whole, whatever is in them (entity markers,
+            URLs), as they are typed; or dicts of `AddedToken`'s fields. Nothing is
+            learned from their characters.
 
     Raises:
         FileNotFoundError: a path that is not there, a directory without *.txt.
@@ -64,11 +69,10 @@ def learn_vocabulary(
     return _learned(
         _lines(paths),
         ", ".join(map(str, paths)),
-        ReferenceTokenizer(_SPECIAL, lowercase, strip_accents, split_on_cjk),
+        _rules(user_tokens, num_unused, lowercase, strip_accents, split_on_cjk),
         vocabulary_size,
         max_alphabet,
         min_frequency,
-        num_unused,
     )
 
 
@@ -81,6 +85,7 @@ def learn_vocabulary_from_texts(
     max_alphabet: int | None = None,
     min_frequency: int = 2,
     num_unused: int = 0,
+    user_tokens: Iterable = (),
 ) -> Vocabulary:
     """As `learn_vocabulary`, from strings: the lines of a file give what the file does.
 
@@ -91,7 +96,7 @@ def learn_vocabulary_from_texts(
     Args:
         texts: any iterable, a generator as well; it is read once, text by text.
         vocabulary_size, lowercase, strip_accents, split_on_cjk, max_alphabet,
-            min_frequency, num_unused: as there.
+            min_frequency, num_unused, user_tokens: as there.
 
     Raises:
         TypeError: a text that is not a string.
@@ -108,19 +113,30 @@ def learn_vocabulary_from_texts(
     return _learned(
         tqdm(texts, "counting words", unit=" texts", disable=None, leave=False),
         "the texts",
-        ReferenceTokenizer(_SPECIAL, lowercase, strip_accents, split_on_cjk),
+        _rules(user_tokens, num_unused, lowercase, strip_accents, split_on_cjk),
         vocabulary_size,
         max_alphabet,
         min_frequency,
-        num_unused,
     )
 
 
-def _learned(
-    texts, source, tokenizer, vocabulary_size, max_alphabet, min_frequency, num_unused
-):
-    """The vocabulary; of `tokenizer` only its rules for words are used."""
-    counts = count_words(texts, tokenizer.words)
+def _rules(user_tokens, num_unused, *settings):
+    """A tokenizer of the tokens that come first, for its rules for words."""
+    unused = [f"[unused{i}]" for i in range(1, num_unused + 1)]
+    vocabulary = extend_vocabulary(
+        Vocabulary([*_SPECIAL, *unused]), user_tokens=user_tokens
+    )
+    return ReferenceTokenizer(vocabulary, *settings)
+
+
+def _learned(texts, source, tokenizer, vocabulary_size, max_alphabet, min_frequency):
+    """The vocabulary; of `tokenizer` its rules for words are used, and its tokens."""
+    whole = {token.content for token in tokenizer.vocabulary.added_tokens}
+
+    def words(chunk):
+        return [word for word in tokenizer.words(chunk) if word not in whole]
+
+    counts = count_words(texts, words if whole else tokenizer.words)
     most = max(1, vocabulary_size // 8) if max_alphabet is None else max_alphabet
     alphabet = _alphabet(counts.characters, most, min_frequency)
     if not alphabet:
@@ -128,22 +144,26 @@ def _learned(
             f"Expected text with characters seen {min_frequency} times or more in "
             f"{source}; there is none. Are the files empty?"
         )
-    unused = [f"[unused{i}]" for i in range(1, num_unused + 1)]
+    alphabet = [c for c in alphabet if c not in whole]
     continuations = [
         f"##{c}"
         for c in alphabet
         if not (is_punctuation(c) or (tokenizer.split_on_cjk and is_cjk(c)))
     ]
-    first = [*_SPECIAL, *unused, *alphabet, *continuations]
+    set_aside = tokenizer.vocabulary.tokens
+    first = [*set_aside, *alphabet, *continuations]
     if len(first) > vocabulary_size:
+        num_others = len(set_aside) - len(SPECIAL_TOKENS)
         raise ValueError(
             f"vocabulary_size must be at least {len(first)}: {len(SPECIAL_TOKENS)} "
-            f"special tokens, {num_unused} unused and {len(alphabet)} characters with "
-            f"{len(continuations)} continuations; got {vocabulary_size}. Raise it, or "
-            "lower max_alphabet."
+            f"special tokens, {num_others} unused or yours and {len(alphabet)} "
+            f"characters with {len(continuations)} continuations; got "
+            f"{vocabulary_size}. Raise it, or lower max_alphabet."
         )
     learned = _train(counts.words, vocabulary_size, first, alphabet, min_frequency)
-    return Vocabulary([*first, *learned])
+    return Vocabulary(
+        [*first, *learned], added_tokens=tokenizer.vocabulary.added_tokens
+    )
 
 
 def _alphabet(counts: Counter, most: int, min_frequency: int) -> list[str]:

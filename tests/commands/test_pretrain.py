@@ -35,6 +35,7 @@ def test_the_directory(first):
         "report.html",
         "run.json",
         "tensorboard",
+        "tokenizer.json",
         "tokenizer_config.json",
         "training_log.csv",
         "vocab.txt",

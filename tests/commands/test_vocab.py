@@ -7,7 +7,13 @@ import keras
 import numpy as np
 import pytest
 
-from kbert.checkpoints.load_and_save import load, load_vocabulary, save
+from kbert.checkpoints.load_and_save import (
+    load,
+    load_tokenizer,
+    load_vocabulary,
+    save,
+)
+from kbert.commands.early_checks import UsageError
 from kbert.commands.evaluate import evaluate
 from kbert.commands.vocab import extend_vocab, prune_vocab, vocab
 from kbert.models.backbone import BertBackbone
@@ -68,6 +74,7 @@ def test_without_lines_to_hold_out(tmp_path, capsys):
     assert "No report: fewer than 100 lines" in capsys.readouterr().out
     for output in (first, second):
         assert sorted(file.name for file in output.iterdir()) == [
+            "tokenizer.json",
             "tokenizer_config.json",
             "vocab.txt",
         ]
@@ -114,6 +121,24 @@ def test_extending_a_classifier(directory, tmp_path, capsys):
     assert load_vocabulary(placed).tokens == (*SPECIAL, "나는", *TOKENS[6:])
     assert_still_the_classifier(placed, 13)
     assert "13 tokens -> 13: 1 new, 1 dropped" in capsys.readouterr().out
+
+
+def test_markers_for_a_classifier(directory, tmp_path):
+    markers = ["<e1>", "</e1>"]
+    output = extend_vocab(directory, output=str(tmp_path / "out"), user_tokens=markers)
+    assert load_vocabulary(output).tokens == (*TOKENS, *markers)
+    assert_still_the_classifier(output, 15)
+    tokenizer = load_tokenizer(output)
+    (ids,) = tokenizer(["학교<e1>학교</e1>"]).to_list()
+    school = TOKENS.index("학교")
+    assert ids == [school, 13, school, 14]
+    with pytest.raises(ValueError, match="all of --user-tokens are there already"):
+        extend_vocab(
+            str(output), output=str(tmp_path / "more"), user_tokens=markers[:1]
+        )
+    for wrong in ({"user_tokens": markers}, {"output": str(tmp_path / "more")}):
+        with pytest.raises(UsageError, match="Expected --(output|tokens, --user-tok)"):
+            extend_vocab(directory, **wrong)
 
 
 def test_pruning_a_classifier(directory, tmp_path, capsys):

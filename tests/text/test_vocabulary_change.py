@@ -48,6 +48,24 @@ def test_special_tokens_keep_their_spelling():
     assert pruned.special_tokens == vocabulary.special_tokens
 
 
+def test_user_tokens_are_held_whole_and_kept():
+    flagged = {"content": "<f>", "special": True}
+    extended = extend_vocabulary(UNUSED, ["c"], user_tokens=["<e>", flagged, "b"])
+    assert extended.tokens == (*UNUSED.tokens, "c", "<e>", "<f>")
+    added = [token.arguments() for token in extended.added_tokens]
+    assert added == [{"content": "b"}, {"content": "<e>"}, flagged]
+    tokenizer = ReferenceTokenizer(extended)
+    assert tokenizer.tokenize("b<e>c ab") == ["b", "<e>", "c", "a", "b"]
+    assert extend_vocabulary(extended, ["d"]).added_tokens == extended.added_tokens
+    pruned = prune_vocabulary(tokenizer, ["c<e>"])
+    assert pruned.tokens == (*SPECIAL, "b", "c", "<e>", "<f>")
+    assert pruned.added_tokens == extended.added_tokens
+    placed = extend_vocabulary(UNUSED, onto_unused=True, user_tokens=["<e>"])
+    assert placed.tokens[5] == "<e>" and len(placed) == len(UNUSED)
+    with pytest.raises(ValueError, match="user_tokens must be a list of tokens; got"):
+        extend_vocabulary(UNUSED, user_tokens="<e>")
+
+
 @pytest.mark.parametrize(
     "tokens, message",
     [

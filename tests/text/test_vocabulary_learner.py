@@ -186,3 +186,18 @@ def test_errors_of_texts():
         learn_vocabulary_from_texts(iter([]))
     with pytest.raises(TypeError, match="Expected texts as str; got NoneType"):
         learn_vocabulary_from_texts(["a", None])
+
+
+def test_user_tokens_come_first_and_nothing_is_learned_of_them():
+    texts = ["<url>abc <url> abc", "abc <url>x"]
+    learned = learn_vocabulary_from_texts(
+        texts, 20, min_frequency=1, max_alphabet=8, num_unused=1, user_tokens=["<url>"]
+    )
+    assert learned.tokens[5:7] == ("[unused1]", "<url>")
+    assert learned.tokens[7:11] == ("a", "b", "c", "x")  # no "<", "u", "r", "l"
+    assert [token.content for token in learned.added_tokens] == ["<url>"]
+    assert ReferenceTokenizer(learned).tokenize("abc<url>x") == ["abc", "<url>", "x"]
+    with pytest.raises(ValueError, match="5 special tokens, 2 unused or yours and 4"):
+        learn_vocabulary_from_texts(
+            texts, 8, max_alphabet=8, min_frequency=1, user_tokens=["<url>", "<e>"]
+        )

@@ -33,15 +33,32 @@ class GraphParts:
     places: tf.RaggedTensor | None
     row_splits: tf.Tensor
 
-    def first_places(self):
-        """(S,): where in its row each part begins; 0 for a part without characters."""
-        return self._places_at(self.places.row_starts())
+    def located(self, ids, starts, limits):
+        """Tokens of the parts, and slices there, to rows and slices of the row.
 
-    def last_places(self):
-        """(S,): where in its row the last character of each part stands."""
-        return self._places_at(self.places.row_limits() - 1)
+        Args:
+            ids, starts, limits: ragged (S, None), in characters; limits above starts,
+                but where a part has nothing of its own for a token.
+
+        Returns: the same of the rows, ragged int32 (B, None).
+        """
+        first = self._places_at(self.places.row_starts())
+        last = self._places_at(self.places.row_limits() - 1)
+        rows = starts.value_rowids()
+        begin = tf.gather(self.places.row_starts(), rows)
+        start, limit = (tf.cast(x.flat_values, tf.int64) for x in (starts, limits))
+        is_empty = limit <= start
+        behind = self._places_at(begin + limit - 1) + 1
+        limit = tf.where(limit > 0, behind, self._places_at(begin))
+        start = tf.where(is_empty, limit, self._places_at(begin + start))
+        return (
+            self.joined(ids, self.ids),
+            self.joined(starts.with_flat_values(start), first),
+            self.joined(limits.with_flat_values(limit), last + 1),
+        )
 
     def _places_at(self, at):
+        """Places of the row by their number among those of all parts."""
         values = tf.concat([self.places.flat_values, [0]], axis=0)
         return tf.gather(values, tf.clip_by_value(at, 0, tf.size(values, tf.int64) - 1))
 
@@ -70,27 +87,29 @@ class GraphAddedTokenSplitter:
     """Strings (B,) to `GraphParts`.
 
     Args:
-        tokenizer: the `ReferenceTokenizer` that does the same, with `whole_tokens`.
+        tokens: `AddedToken`s, those that count.
+        vocabulary: gives their ids.
+        twin: the `ReferenceTokenizer` whose rules normalise texts; None where no token
+            is `normalized`.
 
     Raises:
         ValueError: more tokens than fit into a pattern.
     """
 
-    def __init__(self, tokenizer):
+    def __init__(self, tokens, vocabulary, twin=None):
         typed, normalised = spelled_tokens(
-            tokenizer.whole_tokens, lambda text: tokenizer.normalised(text)[0]
+            tokens, lambda text: twin.normalised(text)[0]
         )
-        id_of = tokenizer.vocabulary.token_to_id
+        id_of = vocabulary.token_to_id
         self._typed = _Spelled(typed, id_of) if typed else None
         self._normalised = None
         if normalised:
             self._normalised = _Spelled(normalised, id_of)
-            strips = tokenizer.strip_accents
             self._normalizer = Normalizer(
-                tokenizer.lowercase,
-                tokenizer.lowercase if strips is None else strips,
-                tokenizer.split_on_cjk,
-                tokenizer.compatibility,
+                twin.lowercase,
+                twin.lowercase if twin.strip_accents is None else twin.strip_accents,
+                twin.split_on_cjk,
+                twin.compatibility,
                 splits_punctuation=False,
             )
 

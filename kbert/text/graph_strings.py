@@ -55,6 +55,19 @@ def stripped_right(strings):
     return tf.strings.regex_replace(strings, f"{_SPACE}$", "")
 
 
+def to_bytes(strings, places):
+    """Places in characters to places in bytes.
+
+    >>> to_bytes(["가b"], tf.ragged.constant([[0, 1, 2]], tf.int32)).to_list()
+    [[0, 3, 4]]
+    """
+    strings = tf.strings.unicode_transcode(strings, "UTF-8", "UTF-8", errors="replace")
+    _, starts = tf.strings.unicode_decode_with_offsets(strings, "UTF-8")
+    ends = tf.cast(tf.strings.length(strings), tf.int64)[:, None]
+    starts = tf.concat([starts, tf.RaggedTensor.from_tensor(ends)], axis=1)
+    return tf.cast(tf.gather(starts, places, batch_dims=1), tf.int32)
+
+
 def ids_of(tokenizer, texts) -> list[list[int]]:
     """`Tokenizer.ids` of a tokenizer in the graph."""
     return [row for chunk in _chunks(texts) for row in tokenizer(chunk).to_list()]

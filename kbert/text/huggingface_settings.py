@@ -115,6 +115,29 @@ def special_arguments(directory: Path) -> dict:
     return found
 
 
+def added_tokens_said(directory: Path) -> bool:
+    """Whether a directory says that tokens were added beside the five special ones."""
+    stored = _json(directory / TOKENIZER_CONFIG)
+    return bool(_added_tokens(directory, stored, None, _special_spellings(directory)))
+
+
+def with_added_tokens(vocabulary: Vocabulary, directory: Path, path: Path):
+    """A vocabulary and the tokens that a directory says were added to it.
+
+    Args:
+        path: of the file that the vocabulary came from, for messages.
+    """
+    stored = _json(directory / TOKENIZER_CONFIG)
+    special = {name: getattr(vocabulary, name) for name in SPECIAL_TOKENS}
+    added = _added_tokens(directory, stored, None, special)
+    most = _model_config(directory).get("vocab_size")
+    return _with_added(vocabulary.tokens, added, special, path, most)
+
+
+def _special_spellings(directory):
+    return dict(SPECIAL_TOKENS) | special_arguments(directory)
+
+
 def check_tokenizer_class(directory: Path) -> None:
     """The tokenizer is one that we have.
 

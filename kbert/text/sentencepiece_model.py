@@ -162,7 +162,8 @@ def vocabulary_of(
     Args:
         model: from `read_model`.
         vocabulary: None for the pieces themselves; or that list: what a tokenizer
-            accepts as a vocabulary, or GluonNLP's `vocab.json` by its path.
+            accepts as a vocabulary, or GluonNLP's `vocab.json` by its path. Added
+            tokens stand in it, too, behind the pieces as a rule.
         **special_tokens: `pad_token=...` and so on, where they are spelled otherwise
             than [PAD], [UNK], [CLS], [SEP], [MASK]; a `Vocabulary` knows its own.
 

@@ -1,9 +1,12 @@
 """SentencePiece as TensorFlow ops: strings in, ragged ids out."""
 
+import dataclasses
+
 import keras
 import tensorflow as tf
 import tensorflow_text as tf_text
 
+from kbert.text.graph_added_tokens import GraphAddedTokenSplitter
 from kbert.text.graph_strings import (
     as_strings,
     ids_of,
@@ -12,6 +15,7 @@ from kbert.text.graph_strings import (
     stripped_left,
     stripped_right,
     texts_of,
+    to_bytes,
 )
 from kbert.text.normalizer import as_utf8
 from kbert.text.sentencepiece_model import (
@@ -104,6 +108,14 @@ class SentencePieceTokenizer(keras.layers.Layer):
         self.supports_jit = False
         self.built = True
 
+        self._splitter = None
+        if self.vocabulary.added_tokens:
+            # A model normalises text by rules of its own: they are found as typed.
+            added = (
+                dataclasses.replace(token, normalized=False)
+                for token in self.vocabulary.added_tokens
+            )
+            self._splitter = GraphAddedTokenSplitter(added, self.vocabulary)
         used = original.with_special_tokens(special, typed)
         self._drops_space = bool(typed)
         self._pieces = tf_text.SentencepieceTokenizer(used.data, out_type=tf.int32)
@@ -125,7 +137,15 @@ class SentencePieceTokenizer(keras.layers.Layer):
 
     def call(self, strings):
         """Strings (B,) -> ids, ragged int32 (B, None)."""
-        numbers = self._pieces.tokenize(_as_utf8(strings))
+        strings = _as_utf8(strings)
+        if self._splitter is None:
+            return self._ids_of(strings)
+        parts = self._splitter(strings)
+        return parts.joined(self._ids_of(parts.texts), parts.ids)
+
+    def _ids_of(self, strings):
+        """Ids of texts without added tokens."""
+        numbers = self._pieces.tokenize(strings)
         if self._drops_space:
             numbers = tf.ragged.boolean_mask(numbers, self._keep(numbers))
         return self._as_ids(numbers)
@@ -156,6 +176,17 @@ class SentencePieceTokenizer(keras.layers.Layer):
         if unit not in UNITS:
             raise ValueError(f"unit must be one of {', '.join(UNITS)}; got {unit!r}.")
         strings = _as_utf8(strings)
+        if self._splitter is None:
+            ids, starts, limits = self._located_of(strings)
+        else:
+            parts = self._splitter(strings, with_places=True)
+            ids, starts, limits = parts.located(*self._located_of(parts.texts))
+        if unit == "bytes":
+            starts, limits = (to_bytes(strings, x) for x in (starts, limits))
+        return ids, starts, limits
+
+    def _located_of(self, strings):
+        """Ids of texts without added tokens, and slices in characters."""
         numbers, starts, limits = self._pieces.tokenize_with_offsets(strings)
         if self._drops_space:
             keep = self._keep(numbers)
@@ -170,8 +201,7 @@ class SentencePieceTokenizer(keras.layers.Layer):
             _leading_space(tf.gather(strings, rows), start, limit - start),
             0,
         )
-        if unit == "characters":
-            start, limit = (_in_characters(strings, rows, x) for x in (start, limit))
+        start, limit = (_in_characters(strings, rows, x) for x in (start, limit))
         ids = self._as_ids(numbers)
         return ids, ids.with_flat_values(start), ids.with_flat_values(limit)
 
@@ -232,11 +262,13 @@ class SentencePieceTokenizer(keras.layers.Layer):
         )
 
     def get_config(self):
-        tokens = list(self.vocabulary.tokens) if self.has_own_vocabulary else None
+        stored = list(self.vocabulary.tokens) if self.has_own_vocabulary else None
+        if self.vocabulary.added_tokens:
+            stored = self.vocabulary.arguments()
         return {
             **super().get_config(),
             "model": self.model,
-            "vocabulary": tokens,
+            "vocabulary": stored,
             **{name: getattr(self, name) for name in SPECIAL_TOKENS},
             "special_tokens_in_text": self.special_tokens_in_text,
         }

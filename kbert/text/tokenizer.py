@@ -13,8 +13,9 @@ from kbert.text.graph_strings import (
     slices_of,
     stripped_right,
     texts_of,
+    to_bytes,
 )
-from kbert.text.normalizer import Normalizer, as_utf8
+from kbert.text.normalizer import Normalizer
 from kbert.text.reference_tokenizer import ReferenceTokenizer
 from kbert.text.tokenizer_protocol import as_texts
 from kbert.text.vocabulary import as_vocabulary
@@ -104,7 +105,9 @@ class BertTokenizer(keras.layers.Layer):
         self._twin = self.as_reference()
         self._splitter = None
         if self._twin.whole_tokens:
-            self._splitter = GraphAddedTokenSplitter(self._twin)
+            self._splitter = GraphAddedTokenSplitter(
+                self._twin.whole_tokens, self.vocabulary, self._twin
+            )
         self._strips = lowercase if strip_accents is None else strip_accents
         self._normalizer = Normalizer(
             lowercase, self._strips, split_on_cjk, compatibility
@@ -187,16 +190,11 @@ class BertTokenizer(keras.layers.Layer):
             ids, starts, limits = self._located_of(strings)
         else:
             parts = self._splitter(strings, with_places=True)
-            ids, starts, limits = self._located_of(parts.texts)
-            starts = tf.gather(parts.places, starts, batch_dims=1)
-            limits = tf.gather(parts.places, limits - 1, batch_dims=1) + 1
-            ids = parts.joined(ids, parts.ids)
-            starts = parts.joined(starts, parts.first_places())
-            limits = parts.joined(limits, parts.last_places() + 1)
+            ids, starts, limits = parts.located(*self._located_of(parts.texts))
         starts = tf.maximum(starts, _shifted(limits))
         limits = tf.maximum(starts, limits)
         if unit == "bytes":
-            starts, limits = (_to_bytes(strings, x) for x in (starts, limits))
+            starts, limits = (to_bytes(strings, x) for x in (starts, limits))
         return ids, starts, limits
 
     def _located_of(self, strings):
@@ -301,16 +299,3 @@ def _shifted(limits):
     """
     zeros = tf.zeros([limits.nrows(), 1], limits.dtype)
     return tf.concat([zeros, limits], axis=1)[:, :-1]
-
-
-def _to_bytes(strings, places):
-    """Places in characters to places in bytes.
-
-    >>> _to_bytes(["가b"], tf.ragged.constant([[0, 1, 2]], tf.int32)).to_list()
-    [[0, 3, 4]]
-    """
-    strings = as_utf8(strings)
-    _, starts = tf.strings.unicode_decode_with_offsets(strings, "UTF-8")
-    ends = tf.cast(tf.strings.length(strings), tf.int64)[:, None]
-    starts = tf.concat([starts, tf.RaggedTensor.from_tensor(ends)], axis=1)
-    return tf.cast(tf.gather(starts, places, batch_dims=1), tf.int32)

@@ -27,10 +27,12 @@ from kbert.text.huggingface_settings import (
     TOKENIZER_CONFIG,
     VOCABULARY,
     WORDPIECE_FIELDS,
+    added_tokens_said,
     check_tokenizer_class,
     huggingface_arguments,
     special_arguments,
     tokenizers_file_arguments,
+    with_added_tokens,
     written_added_tokens,
 )
 from kbert.text.reference_tokenizer import ReferenceTokenizer
@@ -156,11 +158,21 @@ def tokenizer_arguments(directory_or_file: str | Path, **overrides) -> dict:
         if not any((directory / name).is_file() for name in said):
             return _alone(file, overrides)
         return huggingface_arguments(directory) | overrides
+    return _sentencepiece_arguments(file, directory) | overrides
+
+
+def _sentencepiece_arguments(file, directory):
     special = special_arguments(directory)
     arguments = {"model": file} | special
-    if (directory / VOCABULARY).is_file():
-        arguments["vocabulary"] = Vocabulary.read(directory / VOCABULARY, **special)
-    return arguments | overrides
+    own = directory / VOCABULARY
+    if own.is_file():
+        arguments["vocabulary"] = Vocabulary.read(own, **special)
+    if added_tokens_said(directory):
+        vocabulary = vocabulary_of(
+            read_model(file), arguments.get("vocabulary"), **special
+        )
+        arguments["vocabulary"] = with_added_tokens(vocabulary, directory, file)
+    return arguments
 
 
 def _alone(path, overrides):

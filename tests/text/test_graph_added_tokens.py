@@ -47,9 +47,9 @@ def test_many_tokens_and_too_many():
         [[b"<n7>", b"<n1999>", b"<n77>"]]
     )
     words = [chr(0xAC00 + i) * 40 for i in range(11000)]
-    reference = ReferenceTokenizer(Vocabulary([*BASE, *words], added_tokens=words))
+    vocabulary = Vocabulary([*BASE, *words], added_tokens=words)
     with pytest.raises(ValueError, match="one pattern can hold; 11,000 of 440,000"):
-        GraphAddedTokenSplitter(reference)
+        GraphAddedTokenSplitter(vocabulary.added_tokens, vocabulary)
 
 
 def test_saved_and_served(tmp_path):

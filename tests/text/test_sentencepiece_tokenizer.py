@@ -2,6 +2,7 @@ import json
 import pathlib
 import random
 import re
+import shutil
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ import tensorflow as tf
 
 from kbert.text.preprocessor import BertPreprocessor
 from kbert.text.sentencepiece_tokenizer import SentencePieceTokenizer
+from kbert.text.tokenizer_files import load_tokenizer, write_tokenizer
 from kbert.text.vocabulary import Vocabulary
 
 DATA = pathlib.Path(__file__).parents[1] / "data"
@@ -326,3 +328,33 @@ def test_errors(korean, own_ids, tmp_path):
         SentencePieceTokenizer(MODEL, own_ids[2:])
     with pytest.raises(FileNotFoundError, match="'absent.model' is none of them"):
         SentencePieceTokenizer("absent.model")
+
+
+def test_added_tokens(korean, tmp_path):
+    files = tmp_path / "theirs"
+    files.mkdir()
+    shutil.copy(MODEL, files / "spiece.model")
+    size = len(korean.vocabulary)
+    added = {"<e>": size, "</e>": size + 1}
+    (files / "added_tokens.json").write_text(json.dumps(added), "utf-8")
+    tokenizer = load_tokenizer(files)
+    assert tokenizer.vocabulary.tokens[size:] == ("<e>", "</e>")
+    texts = ["나는 <e>학교</e>에 간다", "<e>", " <e> 가", "", "학교 e> 가"]
+    parts = korean(["나는 ", "학교", "에 간다", " ", " 가"]).to_list()
+    assert tokenizer(texts).to_list() == [
+        [*parts[0], size, *parts[1], size + 1, *parts[2]],
+        [size],
+        [*parts[3], size, *parts[4]],
+        [],
+        *korean(["학교 e> 가"]).to_list(),
+    ]
+    for row, text in zip(tokenizer.located(texts), texts, strict=True):
+        assert [start for _, start, _ in row] == sorted(start for _, start, _ in row)
+        for id, start, limit in row:
+            token = tokenizer.vocabulary.tokens[id]
+            assert text[start:limit] == token.removeprefix("▁")
+    write_tokenizer(tokenizer, tmp_path)
+    again = load_tokenizer(tmp_path, name=tokenizer.name)
+    assert again.get_config() == tokenizer.get_config()
+    assert again(texts).to_list() == tokenizer(texts).to_list()
+    assert tokenizer.texts([[*parts[1], size]]) == ["학교"]

@@ -11,6 +11,8 @@ from kbert.commands.early_checks import (
     check_output,
 )
 from kbert.disk.whole_directories import write_directory
+from kbert.text.added_tokens import lost_added_tokens
+from kbert.text.huggingface_settings import ForeignTokenizerError
 from kbert.text.tokenizer_files import load_light_tokenizer
 
 TARGETS = ("huggingface", "google-tf1", "kerashub", "keras")
@@ -68,6 +70,9 @@ def _tokenizer(path):
         return load_light_tokenizer(directory)
     except FileNotFoundError:
         return None
+    except ForeignTokenizerError as error:
+        print(f"lost: the tokenizer. {error}")
+        return None
 
 
 def _config(path):
@@ -95,6 +100,8 @@ def _write_google(model, output, tokenizer, overwrite):
     for warning in caught:
         if warning.category is UserWarning:
             print(f"note: {warning.message}")
+    if tokenizer is not None and tokenizer.vocabulary.added_tokens:
+        print(f"lost: {lost_added_tokens(tokenizer.vocabulary)}")
     if tokenizer is not None and not tokenizer.is_sentencepiece:
         print(
             "note: Google's format does not say how text is normalised; its scripts "

@@ -177,6 +177,16 @@ def spelled_tokens(
     return typed, normalised
 
 
+def lost_added_tokens(vocabulary) -> str:
+    """What is lost of a vocabulary where only a list of tokens can be written."""
+    contents = [token.content for token in vocabulary.added_tokens]
+    more = f" and {len(contents) - 5:,} more" if len(contents) > 5 else ""
+    return (
+        f"added tokens: {', '.join(contents[:5])}{more} keep their rows, but a text "
+        "that spells them is cut into pieces there."
+    )
+
+
 def longest_first(spelled: Iterable[str]) -> list[str]:
     """In the order in which alternatives of a pattern find the longest."""
     return sorted(spelled, key=lambda text: (-len(text), text))

@@ -138,12 +138,16 @@ def _special_spellings(directory):
     return dict(SPECIAL_TOKENS) | special_arguments(directory)
 
 
+class ForeignTokenizerError(ValueError):
+    """A directory's texts are tokenized by something that kbert does not have."""
+
+
 def check_tokenizer_class(directory: Path) -> None:
     """The tokenizer is one that we have.
 
     Raises:
-        ValueError: `tokenizer_class` names another, such as one that cuts words by
-            MeCab first; or it is told to leave out BERT's own rules for words.
+        ForeignTokenizerError: `tokenizer_class` names another, such as one that cuts
+            words by MeCab first; or it is told to leave out BERT's own rules for words.
     """
     stored = _json(directory / TOKENIZER_CONFIG)
     where = TOKENIZER_CONFIG
@@ -158,14 +162,14 @@ def check_tokenizer_class(directory: Path) -> None:
         by = f" (words by {words}, pieces by {pieces})" if words else ""
         name = "BertTokenizer" if is_bert else f"{name}{by}"
     if name is not None and name not in _CLASSES | _GENERIC:
-        raise ValueError(
+        raise ForeignTokenizerError(
             f"Expected a tokenizer of BERT's in {directory}; {where} names {name}, "
             "which kbert does not have and does not imitate. Cut texts with it first "
             "and give kbert the pieces' ids; or, if it cuts as BERT's own does, set "
             f'"tokenizer_class": "BertTokenizer" in {where}.'
         )
     if stored.get("do_basic_tokenize") is False:
-        raise ValueError(
+        raise ForeignTokenizerError(
             f"Expected BERT's rules for words in {directory}; {where} says "
             '"do_basic_tokenize": false: texts come with their words cut, by '
             "something else. Delete the line if they do not."

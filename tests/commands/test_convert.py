@@ -9,6 +9,8 @@ import pytest
 import kbert
 from kbert.checkpoints.model_builder import variables_of
 from kbert.commands.convert import TARGETS, convert
+from kbert.text.tokenizer_files import load_vocabulary
+from kbert.text.vocabulary import Vocabulary
 
 TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "##c", "가", "##나"]
 HEADS = {
@@ -94,6 +96,33 @@ def test_labels_stay(directory, tmp_path):
     back = convert(str(directory), "huggingface", str(tmp_path / "back"))
     written = json.loads((back / "config.json").read_text("utf-8"))
     assert written["id2label"] == config["id2label"]
+
+
+@pytest.mark.parametrize("to", ["huggingface", "google-tf1", "kerashub"])
+@pytest.mark.filterwarnings("ignore:.*newly initialised")
+def test_added_tokens_are_kept_or_named(to, tmp_path, capsys):
+    markers = Vocabulary(TOKENS, added_tokens=["##c", "##나"])
+    tokenizer = kbert.ReferenceTokenizer(markers, lowercase=True)
+    source = kbert.save(random_model("backbone"), tmp_path / "model", tokenizer)
+    there = convert(str(source), to, str(tmp_path / "there"))
+    lost = (
+        "added tokens: ##c, ##나 keep their rows, but a text" in capsys.readouterr()[0]
+    )
+    kept = load_vocabulary(there).added_tokens == markers.added_tokens
+    assert (kept, lost) == ((True, False) if to == "huggingface" else (False, True))
+
+
+def test_a_foreign_tokenizer_is_left_behind(tmp_path, capsys):
+    tokenizer = kbert.ReferenceTokenizer(TOKENS, lowercase=True)
+    source = kbert.save(random_model("backbone"), tmp_path / "model", tokenizer)
+    file = source / "tokenizer_config.json"
+    stored = json.loads(file.read_text("utf-8"))
+    stored["tokenizer_class"] = "BertJapaneseTokenizer"
+    file.write_text(json.dumps(stored), "utf-8")
+    there = convert(str(source), "huggingface", str(tmp_path / "there"))
+    assert "lost: the tokenizer. Expected a tokenizer of B" in capsys.readouterr().out
+    assert not (there / "vocab.txt").exists()
+    equal(kbert.load(source), kbert.load(there))
 
 
 @pytest.mark.parametrize("directory", ["backbone"], indirect=True)

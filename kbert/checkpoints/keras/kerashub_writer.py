@@ -26,6 +26,7 @@ from kbert.checkpoints.weight_transfer import extract
 from kbert.disk.whole_directories import refuse_existing, write_directory
 from kbert.models.backbone import BertBackbone, backbone_of
 from kbert.registry import kind_of
+from kbert.text.added_tokens import lost_added_tokens
 
 # The special tokens of its tokenizer, which are spelled in its code; [UNK] is not.
 _SPECIAL = ("pad_token", "cls_token", "sep_token", "mask_token")
@@ -149,6 +150,8 @@ def _lost_of_tokenizer(tokenizer, backbone: BertBackbone) -> list[str]:
         "tokenizer: KerasHub cuts text by rules of its own (NFKC, words of at most 100 "
         "bytes); ids can differ on rare characters and long words."
     ]
+    if vocabulary.added_tokens:
+        lost.append(lost_added_tokens(vocabulary))
     if not tokenizer.split_on_cjk:
         lost.append(
             "split_on_cjk: KerasHub does not store it; ideographs will be split apart."

@@ -1,0 +1,277 @@
+"""Model directories of every make: one row each, and what is expected of it.
+
+    python tests/foreign_directories.py      prints the table: loads, ids, outputs
+
+A row writes a directory as another program leaves it (`foreign_files` has the parts)
+and gives what that program's model computes. The next layout is one more function
+with `@row("its name")`.
+"""
+
+import dataclasses
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import foreign_files as files
+import numpy as np
+
+TOLERANCE = 1e-4
+
+
+@dataclasses.dataclass(frozen=True)
+class Expected:
+    """What a directory must give.
+
+    Attributes:
+        outputs: arrays by the names of kbert's outputs, for `foreign_files.INPUTS`.
+        head: what `kbert.load` makes of it; "" where its head is no kind of kbert's,
+            `load` says so and `load_backbone` gives the encoder.
+        ids: of `foreign_files.TEXTS`, without [CLS] and [SEP]; None where the
+            directory has no tokenizer.
+        left_out: tensors of the file that the load report must name.
+    """
+
+    outputs: dict[str, np.ndarray]
+    head: str = "backbone"
+    ids: list | None = dataclasses.field(default_factory=lambda: files.IDS)
+    left_out: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A make of directory: `write(path)` makes one and tells what it is to give."""
+
+    name: str
+    write: Callable[[Path], Expected]
+
+    def __str__(self):
+        return self.name
+
+
+ROWS: list[Row] = []
+
+
+def row(name):
+    def added(write):
+        ROWS.append(Row(name, write))
+        return write
+
+    return added
+
+
+# === transformers, as it is installed ===
+
+
+def _live_tokenizer(path):
+    """Written by transformers itself; its ids of `TEXTS`."""
+    import transformers
+
+    files.write_vocabulary(path, None)
+    made = transformers.BertTokenizer.from_pretrained(path)
+    for file in path.glob("*.txt"):
+        file.unlink()
+    made.save_pretrained(path)
+    return made(list(files.TEXTS), add_special_tokens=False)["input_ids"]
+
+
+@row("transformers 5: BertForSequenceClassification")
+def classifier(path):
+    made = files.model("BertForSequenceClassification", num_labels=3)
+    made.save_pretrained(path)
+    return Expected(files.outputs(made), "text_classifier", _live_tokenizer(path))
+
+
+@row("transformers 5: BertForMaskedLM, three files")
+def masked_lm(path):
+    made = files.model("BertForMaskedLM")
+    made.save_pretrained(path, max_shard_size="4KB")
+    return Expected(files.outputs(made), "pretrainer", _live_tokenizer(path))
+
+
+@row("transformers 5: BertModel in bfloat16, no tokenizer")
+def bfloat16(path):
+    import copy
+
+    import torch
+
+    made = copy.deepcopy(files.model()).to(torch.bfloat16)
+    made.save_pretrained(path)
+    return Expected(files.outputs(made.float()), ids=None)
+
+
+# === transformers, older ===
+
+
+@row("transformers 4: safetensors, tokenizer.json and vocab.txt")
+def transformers_4(path):
+    from safetensors.numpy import save_file
+
+    made = files.model("BertForTokenClassification", num_labels=5)
+    path.mkdir()
+    arrays = files.tensors(made)
+    save_file(arrays, path / "model.safetensors", metadata={"format": "pt"})
+    files.write_json(path / "config.json", files.config(made, torch_dtype="float32"))
+    _live_tokenizer(path)
+    settings = {"do_lower_case": True, "tokenizer_class": "BertTokenizer"}
+    files.write_vocabulary(path, settings | {"never_split": None})
+    return Expected(files.outputs(made), "token_classifier")
+
+
+@row("transformers 4: two pytorch_model.bin, float16")
+def transformers_4_shards(path):
+    made = files.model("BertForQuestionAnswering")
+    arrays = files.tensors(made) | {
+        "bert.embeddings.position_ids": np.arange(files.LENGTH)[None]
+    }
+    half = {
+        name: array.astype("float16") for name, array in files.tensors(made).items()
+    }
+    files.write_shards(path, arrays | half, "pytorch_model.bin", files.write_torch)
+    files.write_json(path / "config.json", files.config(made, torch_dtype="float16"))
+    files.write_vocabulary(path, {"do_lower_case": True})
+    return Expected(_rounded(made, half), "question_answerer")
+
+
+def _rounded(made, arrays):
+    """The outputs of a model with other numbers in it."""
+    import copy
+
+    import torch
+
+    made = copy.deepcopy(made)
+    state = {name: torch.tensor(array).float() for name, array in arrays.items()}
+    made.load_state_dict(state, strict=False)
+    return files.outputs(made)
+
+
+@row("transformers 3: pytorch_model.bin, vocab.txt, no do_lower_case")
+def transformers_3(path):
+    made = files.model("BertForPreTraining")
+    files.write_torch(path / "pytorch_model.bin", files.tensors(made))
+    files.write_json(path / "config.json", files.config(made))
+    files.write_vocabulary(path, {"model_max_length": 512})
+    return Expected(files.outputs(made), "pretrainer")
+
+
+@row("transformers 2: no architectures, no model_type, vocab.txt alone")
+def transformers_2(path):
+    made = files.model("BertForSequenceClassification", num_labels=3)
+    files.write_torch(
+        path / "pytorch_model.bin",
+        files.tensors(made),
+        _use_new_zipfile_serialization=False,
+    )
+    fields = {"architectures": None, "model_type": None, "id2label": None}
+    files.write_json(path / "config.json", files.config(made, num_labels=3, **fields))
+    files.write_vocabulary(path, None)
+    return Expected(files.outputs(made), "text_classifier")
+
+
+@row("pytorch-pretrained-bert of 2018: bert_config.json, LayerNorm.gamma")
+def of_2018(path):
+    made = files.model("BertForPreTraining")
+    arrays = files.of_2018(files.tensors(made))
+    files.write_torch(
+        path / "pytorch_model.bin", arrays, _use_new_zipfile_serialization=False
+    )
+    fields = {"architectures": None, "model_type": None, "layer_norm_eps": None}
+    files.write_json(path / "bert_config.json", files.config(made, **fields))
+    files.write_vocabulary(path, None)
+    return Expected(files.outputs(made), "pretrainer")
+
+
+# === TensorFlow ===
+
+
+@row("Google TF1: pre-trained, with the optimizer's slots")
+def google(path):
+    from kbert.checkpoints.tensorflow.tensor_bundle import write_tensors
+
+    made = files.model("BertForPreTraining", hidden_act="gelu_new")
+    variables = files.of_google(files.tensors(made))
+    slots = {f"{name}/adam_m": array for name, array in variables.items()}
+    slots["global_step"] = np.array(7, "int64")
+    path.mkdir()
+    write_tensors(variables | slots, path / "bert_model.ckpt")
+    files.write_json(path / "bert_config.json", files.SIZES | {"type_vocab_size": 2})
+    files.write_vocabulary(path, None)
+    return Expected(files.outputs(made), "pretrainer")
+
+
+@row("KerasHub preset")
+def kerashub(path):
+    import keras
+    import keras_hub
+
+    keras.utils.set_random_seed(1)
+    made = keras_hub.models.BertBackbone(
+        len(files.TOKENS), 2, 2, 16, 24, max_sequence_length=files.LENGTH
+    )
+    for weight in made.weights:
+        weight.assign(keras.random.normal(weight.shape) * 0.4)
+    made.save_to_preset(path)
+    keras_hub.tokenizers.BertTokenizer(files.TOKENS, lowercase=True).save_to_preset(
+        path
+    )
+    found = made(files.INPUTS)
+    names = ("sequence_output", "pooled_output")
+    return Expected({n: keras.ops.convert_to_numpy(found[n]) for n in names})
+
+
+# === The check ===
+
+
+def differences(path: Path, expected: Expected) -> dict[str, float]:
+    """The largest difference of each output from what is expected of it."""
+    import kbert
+
+    load = kbert.load if expected.head else kbert.load_backbone
+    model = load(path)
+    inputs = dict(files.INPUTS)
+    if expected.head == "pretrainer":
+        places = np.arange(inputs["token_ids"].shape[1], dtype="int32")
+        inputs["mask_positions"] = np.tile(places, (len(inputs["token_ids"]), 1))
+    found = model(inputs, training=False)
+    found = found if isinstance(found, dict) else {"logits": found}
+    return {
+        name: float(np.abs(np.asarray(found[name]) - array).max())
+        for name, array in expected.outputs.items()
+    }
+
+
+def ids(path: Path) -> list[list[int]]:
+    """What kbert's tokenizer of a directory makes of `TEXTS`."""
+    from kbert.text.tokenizer_files import load_light_tokenizer
+
+    tokenizer = load_light_tokenizer(path)
+    return [list(map(int, ids)) for ids in tokenizer.ids(list(files.TEXTS))]
+
+
+def main() -> None:
+    """Prints one line for each row: loads, ids equal, outputs equal."""
+    print(f"{'make':<64} loads  ids    outputs")
+    for made in ROWS:
+        with tempfile.TemporaryDirectory() as directory, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            print(f"{made.name:<64} {_line(made, Path(directory) / 'model')}")
+
+
+def _line(made, path):
+    expected = made.write(path)
+    try:
+        largest = max(differences(path, expected).values())
+        loads, equal = "yes", "yes" if largest <= TOLERANCE else f"no: {largest:.1g}"
+    except (ValueError, OSError) as error:
+        loads, equal = "no", str(error)[:80]
+    same = "-"
+    if expected.ids is not None:
+        try:
+            same = "yes" if ids(path) == expected.ids else "no"
+        except (ValueError, OSError):
+            same = "error"
+    return f"{loads:<6} {same:<6} {equal}"
+
+
+if __name__ == "__main__":
+    main()

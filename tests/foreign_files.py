@@ -1,0 +1,246 @@
+"""One model in the files of many programs: weights, settings, tokenizers.
+
+The model is transformers', tiny and random; the names are those under which each
+program stores its tensors, spelled here a second time and by rule, so that nothing is
+tested against kbert's own tables.
+"""
+
+import functools
+import json
+from pathlib import Path
+
+import numpy as np
+
+TOKENS = [
+    *["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused1]"],
+    *["hello", "world", "the", "movie", "##s", "cafe", "a", "!", ",", "."],
+    *["un", "##believ", "##able", "##ing", "電", "影"],
+]
+TEXTS = ("Hello World!", "the movies, Café.", "UNBELIEVABLE 電影")
+PIECES = (
+    ["hello", "world", "!"],
+    ["the", "movie", "##s", ",", "cafe", "."],
+    ["un", "##believ", "##able", "電", "影"],
+)
+IDS = [[TOKENS.index(piece) for piece in pieces] for pieces in PIECES]
+LENGTH = 24
+SIZES = {
+    "vocab_size": len(TOKENS),
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "hidden_size": 16,
+    "intermediate_size": 24,
+    "max_position_embeddings": LENGTH,
+}
+INPUTS = {
+    "token_ids": [[2, 7, 4, 3, 9, 3, 0, 0], [2, 8, 11, 3, 0, 0, 0, 0]],
+    "segment_ids": [[0, 0, 0, 0, 1, 1, 0, 0], [0] * 8],
+    "padding_mask": [[1] * 6 + [0] * 2, [1] * 4 + [0] * 4],
+}
+INPUTS = {name: np.array(rows, "int32") for name, rows in INPUTS.items()}
+# Outputs of transformers and of kbert.
+OUTPUTS = {
+    "last_hidden_state": "sequence_output",
+    "pooler_output": "pooled_output",
+    "prediction_logits": "masked_lm",
+    "seq_relationship_logits": "next_sentence",
+    "logits": "logits",
+    "start_logits": "start_logits",
+    "end_logits": "end_logits",
+}
+
+
+@functools.cache
+def model(kind="BertModel", **fields):
+    """A model of transformers, the same numbers each time; `fields` of its config."""
+    import torch
+    import transformers
+
+    torch.manual_seed(3)
+    made = getattr(transformers, kind)(transformers.BertConfig(**SIZES | fields))
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.normal_(0, 0.4)
+    return made.eval()
+
+
+def outputs(made) -> dict:
+    """What it gives for `INPUTS`, under kbert's names."""
+    import torch
+
+    names = {
+        "token_ids": "input_ids",
+        "segment_ids": "token_type_ids",
+        "padding_mask": "attention_mask",
+    }
+    inputs = {names[name]: torch.tensor(rows).long() for name, rows in INPUTS.items()}
+    with torch.no_grad():
+        found = made(**inputs)
+    given = {ours: found[name] for name, ours in OUTPUTS.items() if name in found}
+    given = {ours: array.numpy() for ours, array in given.items() if array is not None}
+    if made.__class__.__name__ == "BertForMaskedLM":
+        given["masked_lm"] = given.pop("logits")
+    return given
+
+
+def tensors(made, prefix="") -> dict:
+    """Its state dict in NumPy; a tied decoder is left out."""
+    found = {}
+    for name, tensor in made.state_dict().items():
+        if not name.startswith("cls.predictions.decoder."):
+            found[f"{prefix}{name}"] = tensor.numpy().copy()
+    return found
+
+
+def config(made, **fields) -> dict:
+    """`config.json` as transformers of all versions wrote it, without later fields."""
+    stored = {"model_type": "bert", "architectures": [made.__class__.__name__]}
+    kept = ("hidden_act", "type_vocab_size", "layer_norm_eps", *SIZES)
+    stored |= {name: getattr(made.config, name) for name in kept}
+    if hasattr(made, "classifier"):
+        labels = dict(made.config.id2label)
+        stored["id2label"] = {str(i): label for i, label in labels.items()}
+    stored |= fields
+    return {name: value for name, value in stored.items() if value is not None}
+
+
+def write_json(path: Path, content) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, ensure_ascii=False), "utf-8")
+
+
+def write_vocabulary(directory: Path, settings: dict | None, tokens=TOKENS) -> None:
+    """vocab.txt, and tokenizer_config.json where there are settings."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "vocab.txt").write_text("\n".join(tokens) + "\n", "utf-8")
+    if settings is not None:
+        write_json(directory / "tokenizer_config.json", settings)
+
+
+def write_torch(path: Path, content: dict, **options) -> None:
+    """A .bin of NumPy arrays by name, in which dicts may be nested."""
+    import torch
+
+    def in_torch(value):
+        if isinstance(value, dict):
+            return {name: in_torch(item) for name, item in value.items()}
+        return torch.tensor(value) if isinstance(value, np.ndarray) else value
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(in_torch(content), path, **options)
+
+
+def write_shards(directory: Path, arrays: dict, name: str, write) -> None:
+    """Two files and their index: pytorch_model.bin, tf_model.h5, …"""
+    stem, _, ending = name.rpartition(".")
+    names = sorted(arrays)
+    weight_map = {}
+    for i, part in enumerate((names[::2], names[1::2]), start=1):
+        shard = f"{stem}-{i:05d}-of-00002.{ending}"
+        write(directory / shard, {name: arrays[name] for name in part})
+        weight_map |= dict.fromkeys(part, shard)
+    index = {"metadata": {"total_size": 1}, "weight_map": weight_map}
+    write_json(directory / f"{name}.index.json", index)
+
+
+def of_2018(arrays: dict) -> dict:
+    """The names of pytorch-pretrained-bert: LayerNorm.gamma and beta."""
+    old = {".weight": ".gamma", ".bias": ".beta"}
+    found = {}
+    for name, array in arrays.items():
+        if "LayerNorm" in name:
+            stem, dot, last = name.rpartition(".")
+            name = stem + old[dot + last]
+        found[name] = array
+    return found
+
+
+def of_google(arrays: dict) -> dict:
+    """Variables of TF1, by the rules of transformers' script
+    convert_bert_pytorch_checkpoint_to_original_tf.py; heads as run_classifier.py,
+    run_squad.py and run_pretraining.py name them.
+    """
+    heads = {
+        "classifier.weight": "output_weights",
+        "classifier.bias": "output_bias",
+        "qa_outputs.weight": "cls/squad/output_weights",
+        "qa_outputs.bias": "cls/squad/output_bias",
+        "cls.predictions.bias": "cls/predictions/output_bias",
+        "cls.seq_relationship.weight": "cls/seq_relationship/output_weights",
+        "cls.seq_relationship.bias": "cls/seq_relationship/output_bias",
+    }
+    found = {}
+    for name, array in arrays.items():
+        if name in heads:
+            found[heads[name]] = array
+            continue
+        theirs, array = _in_tensorflow(name, array)
+        theirs = theirs.replace("/layer/", "/layer_")
+        theirs = theirs.replace("_embeddings/weight", "_embeddings")
+        found[theirs.replace("_embeddings/embeddings", "_embeddings")] = array
+    return found
+
+
+def of_transformers_tf(arrays: dict) -> dict:
+    """Weights of a TFBert… model from its own name on: "bert/…/kernel:0".
+
+    As modeling_tf_bert.py of transformers 4 makes them, and as
+    modeling_tf_pytorch_utils.py reads them: "x___y" is y, "layer_._0" is layer.0.
+    """
+    found = {}
+    for name, array in arrays.items():
+        theirs, array = _in_tensorflow(name, array)
+        theirs = theirs.replace("/layer/", "/layer_._")
+        theirs = theirs.replace("cls/predictions", "mlm___cls/predictions")
+        theirs = theirs.replace("cls/seq_relationship", "nsp___cls/seq_relationship")
+        found[f"{theirs}:0"] = array
+    return found
+
+
+def _in_tensorflow(name, array):
+    """ "a.b.weight" as "a/b/kernel", transposed; tables and norms as TensorFlow's."""
+    stem, _, last = name.rpartition(".")
+    if stem.endswith("LayerNorm"):
+        last = {"weight": "gamma", "bias": "beta"}[last]
+    elif stem.endswith(("position_embeddings", "token_type_embeddings")):
+        last = "embeddings"
+    elif last == "weight" and not stem.endswith("word_embeddings"):
+        last, array = "kernel", np.ascontiguousarray(array.T)
+    return f"{stem.replace('.', '/')}/{last}", array
+
+
+def write_h5(path: Path, weights: dict, model_name: str) -> None:
+    """As Keras 2's save_weights: a group for each layer, with the names in it.
+
+    Args:
+        weights: of `of_transformers_tf`.
+        model_name: "tf_bert_model", which every name starts with.
+    """
+    import h5py
+
+    layers = {}
+    for name, array in weights.items():
+        layers.setdefault(name.partition("/")[0], {})[f"{model_name}/{name}"] = array
+    if "mlm___cls" in layers:  # which holds the table that it is tied to
+        table = f"{model_name}/bert/embeddings/word_embeddings/weight:0"
+        layers["mlm___cls"][table] = layers["bert"][table]
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [name.encode() for name in [*layers, "dropout_7"]]
+        file.attrs["backend"] = b"tensorflow"
+        file.attrs["keras_version"] = b"2.15.0"
+        file.create_group("dropout_7").attrs["weight_names"] = []
+        for layer, own in layers.items():
+            group = file.create_group(layer)
+            group.attrs["weight_names"] = [name.encode() for name in own]
+            for name, array in own.items():
+                group.create_dataset(name, data=array)
+
+
+def write_h5_shard(path: Path, weights: dict) -> None:
+    """As save_pretrained of transformers 4 writes one of several: names flat."""
+    import h5py
+
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [name.encode() for name in weights]
+        for name, array in weights.items():
+            file.create_dataset(name, data=array)

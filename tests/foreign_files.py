@@ -124,21 +124,27 @@ def write_torch(path: Path, content: dict, **options) -> None:
     def in_torch(value):
         if isinstance(value, dict):
             return {name: in_torch(item) for name, item in value.items()}
+        if isinstance(value, list):
+            return [in_torch(item) for item in value]
         return torch.tensor(value) if isinstance(value, np.ndarray) else value
 
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.save(in_torch(content), path, **options)
 
 
-def write_shards(directory: Path, arrays: dict, name: str, write) -> None:
-    """Two files and their index: pytorch_model.bin, tf_model.h5, …"""
+def write_shards(directory: Path, arrays: dict, name: str, write, scope="") -> None:
+    """Two files and their index: pytorch_model.bin, tf_model.h5, …
+
+    `scope`: what names begin with in the index alone, as TensorFlow's do.
+    """
     stem, _, ending = name.rpartition(".")
     names = sorted(arrays)
     weight_map = {}
+    directory.mkdir(parents=True, exist_ok=True)
     for i, part in enumerate((names[::2], names[1::2]), start=1):
         shard = f"{stem}-{i:05d}-of-00002.{ending}"
         write(directory / shard, {name: arrays[name] for name in part})
-        weight_map |= dict.fromkeys(part, shard)
+        weight_map |= {f"{scope}{name}": shard for name in part}
     index = {"metadata": {"total_size": 1}, "weight_map": weight_map}
     write_json(directory / f"{name}.index.json", index)
 

@@ -34,6 +34,8 @@ class Checkpoint:
         is_head_guessed: the tensors of `head` could be another's too, as in Google's
             format those of a text classifier are a tagger's; who asks for that one
             gets it, filled.
+        in_backbone: whether a tensor is the encoder's. One that is not may be left over
+            where the encoder alone is asked for, or another head.
     """
 
     format: str
@@ -46,3 +48,4 @@ class Checkpoint:
     rows: Mapping[str, list[Row]]
     ignored: Callable[[str], str | None]
     is_head_guessed: bool = False
+    in_backbone: Callable[[str], bool] = lambda name: True

@@ -77,10 +77,10 @@ def load_backbone(directory_or_preset: str | Path, dtype=None) -> keras.Model:
 
 
 def load_with_report(
-    directory_or_preset: str | Path, dtype=None
+    directory_or_preset: str | Path, dtype=None, head: str | None = None
 ) -> tuple[keras.Model, LoadReport]:
     """As `load`, and what became of every tensor: used, ignored and why, missing."""
-    return _load(directory_or_preset, None, dtype)
+    return _load(directory_or_preset, head, dtype)
 
 
 def load_tokenizer(directory_or_preset: str | Path, **overrides):

@@ -12,6 +12,9 @@ from kbert.layers.initializer import filled_later, kernel_initializer
 from kbert.models.backbone import BertBackbone, backbone_of
 from kbert.registry import HEADS, KINDS, kind_of, loaded
 
+_ALONE = "Its backbone loads by itself: kbert.load_backbone(path)."
+_BESIDE = "beside the encoder"
+
 
 def variables_of(model: keras.Model) -> dict:
     """All weights of one of kbert's models by path, those of the pooler included.
@@ -66,12 +69,13 @@ def build(
         ValueError: a weight of the encoder, or half of a head, is missing; a shape
             differs; a tensor has no place; or the number of classes is unknown.
     """
+    is_own = head is None or head == checkpoint.head != "backbone"
     head = head or checkpoint.head
     if head not in HEADS:
         raise ValueError(
             f"Expected a model with one of the heads {', '.join(HEADS)}; "
-            f"{checkpoint.path} is of {head}. Its backbone loads by itself: "
-            "kbert.load_backbone(path)."
+            f"{checkpoint.path} is of {head}. {_ALONE} If its head is one of these by "
+            "another name, say which: kbert.load(path, head=…)."
         )
     kind = KINDS[head]
     taken = _taken(checkpoint, head)
@@ -95,11 +99,24 @@ def build(
         variables = {k: v for k, v in variables.items() if not k.startswith("pooler/")}
 
     optional = tuple(f"{part}/" for part in missing)
-    ignored = _ignored(checkpoint)
+    ignored = _ignored(checkpoint, may_be_beside=not is_own)
     try:
         report = assign(variables, names, checkpoint.read, rows, ignored, optional)
     except ValueError as error:
-        raise ValueError(f"{checkpoint.path}: {error}") from None
+        is_beside = is_own and any(
+            ignored(name) is None and not checkpoint.in_backbone(name)
+            for name in names - {name for row in rows for name in row.theirs}
+        )
+        more = f" {_ALONE}" if is_beside else ""
+        raise ValueError(f"{checkpoint.path}: {error}{more}") from None
+    beside = [name for name, why in report.ignored.items() if why == _BESIDE]
+    if beside:
+        more = ", …" * (len(beside) > 5)
+        warnings.warn(
+            f"{checkpoint.path}: left out what stands beside the encoder, "
+            f"{', '.join(beside[:5])}{more}.",
+            stacklevel=4,
+        )
     if missing:
         warnings.warn(
             f"{checkpoint.path} has no weights for {' and '.join(missing)}, newly "
@@ -112,14 +129,19 @@ def build(
     return model, report
 
 
-def _ignored(checkpoint):
-    """What the format may leave over, and what belongs to a head not asked for."""
+def _ignored(checkpoint, may_be_beside):
+    """What the format may leave over, and what belongs to a head not asked for.
+
+    `may_be_beside`: a head that is in no table, too.
+    """
     of_heads = set().union(*(_head_names(checkpoint, head) for head in HEADS))
 
     def why(name):
         reason = checkpoint.ignored(name)
         if reason is None and name in of_heads:
             reason = "of a head that was not asked for"
+        if reason is None and may_be_beside and not checkpoint.in_backbone(name):
+            reason = _BESIDE
         return reason
 
     return why

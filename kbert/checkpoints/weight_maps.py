@@ -1,7 +1,7 @@
 """Which foreign tensor fills which weight: the only home of foreign names."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from kbert.registry import KINDS
 
@@ -20,6 +20,11 @@ class Row:
     ours: str
     theirs: tuple[str, ...]
     transposed: bool = False
+
+    def spelled(self, names: Mapping[str, str]) -> "Row":
+        """With a file's own names in place of those that are known by another."""
+        theirs = tuple(names.get(name, name) for name in self.theirs)
+        return dataclasses.replace(self, theirs=theirs)
 
 
 def _dense(ours: str, *theirs: str) -> list[Row]:

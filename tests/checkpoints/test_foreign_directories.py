@@ -1,7 +1,10 @@
 """Directories as other programs leave them: they load, and compute the same numbers."""
 
+import foreign_directories
 import pytest
 from foreign_directories import ROWS, TOLERANCE, differences
+
+from kbert.checkpoints.load_and_save import load, load_backbone
 
 pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("transformers", reason="transformers is not installed")
@@ -13,3 +16,26 @@ def test_outputs_are_those_of_the_program_that_wrote_it(row, tmp_path):
     expected = row.write(tmp_path / "model")
     found = differences(tmp_path / "model", expected)
     assert found and all(gap <= TOLERANCE for gap in found.values()), found
+
+
+@pytest.mark.parametrize(
+    "write, names",
+    [
+        (foreign_directories.joint_bert, "is of JointBERT"),
+        (foreign_directories.bert_crf, "a class of somebody's own, with crf.transit"),
+        (foreign_directories.own_attribute, "is of IntentModel"),
+        (foreign_directories.google_crf, "2 have no place in it: crf_loss/transitions"),
+        (foreign_directories.h5_own, "own, with joint_bert.intent.weight"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*model_type")
+def test_a_head_of_somebodys_own_is_said(write, names, tmp_path):
+    expected = write(tmp_path / "model")
+    with pytest.raises(ValueError, match=rf"{names}.* kbert\.load_backbone\(path\)"):
+        load(tmp_path / "model")
+    with pytest.warns(UserWarning, match="left out what stands beside the encoder") as (
+        found
+    ):
+        load_backbone(tmp_path / "model")
+    said = " ".join(str(warning.message) for warning in found)
+    assert expected.left_out[0] in said

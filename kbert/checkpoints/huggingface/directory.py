@@ -15,6 +15,7 @@ import errno
 import json
 import os
 import re
+import warnings
 from pathlib import Path
 
 import keras
@@ -23,7 +24,13 @@ from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from kbert.checkpoints.checkpoint import Checkpoint
-from kbert.checkpoints.huggingface.names import canonical_name
+from kbert.checkpoints.encoder_names import (
+    EncoderNames,
+    architecture_of,
+    encoder_names,
+    of_training,
+)
+from kbert.checkpoints.huggingface.stored_head import architecture, stored_head
 from kbert.checkpoints.huggingface.weights import WEIGHTS, has_weights, open_weights
 from kbert.checkpoints.model_builder import variables_of
 from kbert.checkpoints.weight_maps import (
@@ -31,13 +38,12 @@ from kbert.checkpoints.weight_maps import (
     HUGGINGFACE_CONFIG_FIELDS,
     HUGGINGFACE_HEADS,
     HUGGINGFACE_REDUNDANT,
-    Row,
     huggingface_backbone,
 )
 from kbert.checkpoints.weight_transfer import extract
 from kbert.config import BertConfig
 from kbert.models.backbone import backbone_of
-from kbert.registry import ARCHITECTURES, HEADS, KINDS, kind_of
+from kbert.registry import kind_of
 
 CONFIG = "config.json"
 # Of the years before transformers; read where there is no config.json.
@@ -88,21 +94,17 @@ def read_config(directory: Path) -> dict:
         raise ValueError(f"Expected JSON in {path}; {error}.") from None
     if not isinstance(config, dict):
         raise ValueError(f"Expected an object of settings in {path}; got {config!r}.")
-    if config.get("model_type", "bert") != "bert":
+    kind = config.get("model_type") or "bert"
+    if not isinstance(kind, str) or architecture_of(kind):
         raise ValueError(
             f'Expected a BERT in {directory}; {path.name} says "model_type": '
-            f'"{config["model_type"]}".'
+            f"{json.dumps(kind)}."
         )
-    architecture = _architecture(config) or "Bert"
-    if not architecture.startswith("Bert"):
+    if architecture_of(architecture(config) or "Bert"):
         raise ValueError(
-            f"Expected a BERT in {directory}; {path.name} names {architecture}."
+            f"Expected a BERT in {directory}; {path.name} names {architecture(config)}."
         )
     return config
-
-
-def _architecture(config):
-    return (config.get("architectures") or [None])[0]
 
 
 def bert_config(config: dict) -> BertConfig:
@@ -149,58 +151,41 @@ def read_checkpoint(directory: str | Path) -> Checkpoint:
     config = read_config(directory)
     sizes = bert_config(config)
     tensors = open_weights(directory)
-    theirs = {canonical_name(name): name for name in tensors}
+    try:
+        found = encoder_names(tensors)
+    except ValueError as error:
+        raise ValueError(f"{directory}: {error}") from None
+    _check_kind(config, found, directory)
+    theirs = {known: name for name, known in found.known.items()}
     if "cls.predictions.decoder.bias" in theirs:  # stored once, under either name
         theirs.setdefault(
             "cls.predictions.bias", theirs["cls.predictions.decoder.bias"]
         )
-    architecture = _architecture(config)
-    head = ARCHITECTURES.get(architecture, architecture)
-    head = head or _head_by_tensors(theirs)
+    head, arguments = stored_head(config, found, theirs, directory)
     if not config.get("tie_word_embeddings", True) and _is_untied(tensors, theirs):
-        head = f"{architecture} with a decoder of its own"
+        head = f"{architecture(config)} with a decoder of its own"
     backbone = huggingface_backbone(sizes.num_layers)
-    known = {name: canonical_name(name) for name in tensors}
 
     def ignored(name):
-        if known[name] in HUGGINGFACE_REDUNDANT:
-            return HUGGINGFACE_REDUNDANT[known[name]]
-        if head not in HEADS and not known[name].startswith("bert."):
-            return f"of {head}, which kbert has no model for"
-        return None
+        if found.known.get(name) in HUGGINGFACE_REDUNDANT:
+            return HUGGINGFACE_REDUNDANT[found.known[name]]
+        return None if name in found.encoder else of_training(name)
 
     return Checkpoint(
         format="Hugging Face",
         path=directory,
         config=sizes,
         head=head,
-        head_arguments=_head_arguments(config, head),
+        head_arguments=arguments,
         names=list(tensors),
         read=tensors.__getitem__,
         rows={
-            name: [_spelled(row, theirs) for row in backbone + rows]
+            name: [row.spelled(theirs) for row in backbone + rows]
             for name, rows in HUGGINGFACE_HEADS.items()
         },
         ignored=ignored,
+        in_backbone=found.encoder.__contains__,
     )
-
-
-def _spelled(row, theirs):
-    """The row with the names of this file, where it has them."""
-    names = tuple(theirs.get(name, name) for name in row.theirs)
-    return Row(row.ours, names, row.transposed)
-
-
-def _head_by_tensors(names):
-    """The head, where config.json does not name it."""
-    if any(name.startswith("cls.") for name in names):
-        return "pretrainer"
-    if "qa_outputs.weight" in names:
-        return "question_answerer"
-    if "classifier.weight" in names:
-        has_pooler = "bert.pooler.dense.weight" in names
-        return "text_classifier" if has_pooler else "token_classifier"
-    return "backbone"
 
 
 def _is_untied(tensors, theirs):
@@ -212,11 +197,25 @@ def _is_untied(tensors, theirs):
     return not np.array_equal(one, other)
 
 
-def _head_arguments(config, head):
-    if head not in KINDS or not KINDS[head].has_classes:
-        return {}
-    num_classes = len(config.get("id2label") or ()) or config.get("num_labels")
-    return {"num_classes": num_classes, "dropout": config.get("classifier_dropout")}
+def _check_kind(config, found: EncoderNames, directory):
+    """A `model_type` of somebody's own is taken for a BERT where its tensors are.
+
+    Raises:
+        ValueError: they are not.
+    """
+    kind = config.get("model_type") or "bert"
+    if kind == "bert":
+        return
+    if "bert.embeddings.word_embeddings.weight" not in found.encoder.values():
+        raise ValueError(
+            f'Expected a BERT in {directory}; config.json says "model_type": '
+            f"{json.dumps(kind)}, and none of its tensors is named as BERT's are."
+        )
+    warnings.warn(
+        f'{directory}: config.json says "model_type": {json.dumps(kind)}, which kbert '
+        "does not know; the tensors are named as a BERT's, as which they are read.",
+        stacklevel=5,
+    )
 
 
 def write_config(model: keras.Model, directory: Path, more_config: dict) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 from kbert.checkpoints.checkpoint import Checkpoint
+from kbert.checkpoints.encoder_names import encoder_names
 from kbert.checkpoints.weight_maps import HUGGINGFACE_HEADS, huggingface_backbone
 
 
@@ -40,8 +41,13 @@ class NamedTensors(Mapping):
 
 
 def of_huggingface(tensors: Mapping[str, np.ndarray]) -> NamedTensors:
-    """Those of a Hugging Face file, under today's names of `BertForPreTraining`."""
-    names = {canonical_name(name): (name, False) for name in tensors}
+    """Those of a Hugging Face file, under today's names of transformers' models.
+
+    Raises:
+        ValueError: several encoders, or another architecture's.
+    """
+    known = encoder_names(tensors).known
+    names = {known.get(name, name): (name, False) for name in tensors}
     return NamedTensors(names, tensors.__getitem__)
 
 
@@ -58,17 +64,3 @@ def of_checkpoint(checkpoint: Checkpoint) -> NamedTensors:
             for name, source in zip(named.theirs, row.theirs):
                 names[name] = (source, transposed)
     return NamedTensors(names, checkpoint.read)
-
-
-def canonical_name(name: str) -> str:
-    """A tensor's name as `BertForPreTraining` of today spells it.
-
-    >>> canonical_name("encoder.layer.0.output.LayerNorm.gamma")
-    'bert.encoder.layer.0.output.LayerNorm.weight'
-    """
-    if name.startswith(("embeddings.", "encoder.", "pooler.")):
-        name = f"bert.{name}"
-    for old, new in ((".gamma", ".weight"), (".beta", ".bias")):
-        if name.endswith(f"LayerNorm{old}"):
-            name = name.removesuffix(old) + new
-    return name

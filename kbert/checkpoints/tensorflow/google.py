@@ -20,6 +20,7 @@ from pathlib import Path
 import keras
 
 from kbert.checkpoints.checkpoint import Checkpoint
+from kbert.checkpoints.encoder_names import encoder_names, of_training
 from kbert.checkpoints.model_builder import variables_of
 from kbert.checkpoints.tensorflow.tensor_bundle import (
     OBJECT_GRAPH,
@@ -85,11 +86,17 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         )
     bundle = TensorBundle(prefix)
     _check_architecture(bundle, prefix)
+    try:
+        found = encoder_names(bundle, "/")
+    except ValueError as error:
+        raise ValueError(f"{prefix}: {error}") from None
+    theirs = {known: name for name, known in found.known.items()}
+    _check_table(theirs, bundle, prefix)
     config = read_config(prefix.parent)
-    head = _head(bundle)
+    head = _head(theirs)
     arguments = {}
     if KINDS[head].has_classes:  # of texts; those of tokens are spelled alike
-        num_classes = bundle.shapes["output_bias"][0]
+        num_classes = bundle.shapes[theirs["output_bias"]][0]
         arguments = {"num_classes": num_classes, "dropout": _CLASSIFIER_DROPOUT}
     backbone = google_backbone(config.num_layers)
     return Checkpoint(
@@ -100,8 +107,12 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         head_arguments=arguments,
         names=tuple(bundle),
         read=bundle.__getitem__,
-        rows={name: backbone + rows for name, rows in GOOGLE_HEADS.items()},
+        rows={
+            name: [row.spelled(theirs) for row in backbone + rows]
+            for name, rows in GOOGLE_HEADS.items()
+        },
         ignored=lambda name: _ignored(name, bundle),
+        in_backbone=found.encoder.__contains__,
         is_head_guessed=KINDS[head].has_classes,
     )
 
@@ -236,8 +247,11 @@ def _check_architecture(names, prefix):
                 f"Expected a BERT in {prefix}; its variables are of {architecture}, "
                 "which is another architecture."
             )
+
+
+def _check_table(known, names, prefix):
     table = google_backbone(0)[0].theirs[0]
-    if table not in names:
+    if table not in known:
         raise ValueError(
             f"Expected Google's BERT in {prefix}, with {table} among its variables; "
             f"they are {', '.join(sorted(names)[:4])}, …"
@@ -258,4 +272,4 @@ def _ignored(name, names):
         return GOOGLE_IGNORED[name]
     if name.rpartition("/")[0] in names:  # "…/kernel/adam_m": a variable on a variable
         return "a slot of the optimizer"
-    return None
+    return of_training(name)

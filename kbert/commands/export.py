@@ -65,6 +65,9 @@ def export_onnx(
     labels, the tokenizer's files and a card that names inputs and outputs beside it. It
     needs the packages of kbert[onnx].
 
+    `masked_lm` has a number for every row of the token embedding: what may fill a mask
+    are the rows that vocab.txt has, special tokens left out.
+
     Args:
         model: the directory of a model, a preset's name, or what else `kbert.load`
             takes.

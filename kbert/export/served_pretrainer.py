@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from kbert.export.graph.text_stage import TextStage, checked, computed
 from kbert.signatures import FILL_MASK, NEXT_SENTENCE
+from kbert.tasks.fill_mask import is_filling
 
 # Longer texts are not written out again for each mask and candidate: a short request
 # would ask for gigabytes. A row of 512 tokens has rarely half as many.
@@ -59,7 +60,8 @@ class ServedPretrainer(tf.Module):
         """
         k = checked(k, k >= 1, "k must be at least 1.")
         k = tf.broadcast_to(tf.reshape(k, [-1]), tf.shape(text))  # (B,)
-        most = tf.minimum(tf.reduce_max(k), len(self.vocabulary.tokens))  # K
+        num_fillings = is_filling(self.vocabulary, len(self.vocabulary)).sum()
+        most = tf.minimum(tf.reduce_max(k), int(num_fillings))  # K
         inputs, truncated = self.masked_texts(text)
         is_mask = inputs["token_ids"] == self.vocabulary.mask_id
         num_masks = tf.reduce_sum(tf.cast(is_mask, tf.int32), axis=1)  # (B,)
@@ -70,7 +72,8 @@ class ServedPretrainer(tf.Module):
 
         def candidates(inputs):
             scores = tf.nn.softmax(self.apply_model(inputs)["masked_lm"])  # (B, M, V)
-            scores, ids = tf.math.top_k(scores, most)
+            may_fill = tf.constant(is_filling(self.vocabulary, scores.shape[-1]))
+            scores, ids = tf.math.top_k(tf.where(may_fill, scores, -1.0), most)
             return {"scores": scores, "ids": tf.cast(ids, tf.float32)}  # exact to 2^24
 
         found = computed(candidates, inputs, scores=(None, None), ids=(None, None))

@@ -9,6 +9,7 @@ import numpy as np
 from kbert.models.backbone import backbone_of
 from kbert.models.hidden_states import hidden_states_model
 from kbert.tasks.rows.packed_rows import PackedRows
+from kbert.tasks.rows.vocabulary_rows import check_rows
 from kbert.text.numpy_packer import pack, truncated_lengths
 
 
@@ -58,7 +59,8 @@ def extract_features(
 
     Raises:
         ValueError: one string in place of the texts, a text that is neither a string
-            nor a pair, a layer that is not there, or `batch_size` below 1.
+            nor a pair, a layer that is not there, `batch_size` below 1, or a vocabulary
+            of more tokens than the model has rows.
     """
     if isinstance(texts, str):
         raise ValueError(
@@ -68,6 +70,7 @@ def extract_features(
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1; got {batch_size}.")
     backbone = backbone_of(model)
+    check_rows(tokenizer.vocabulary, backbone)
     length = backbone.max_sequence_length
     if tokenizer.sequence_length is not None:
         length = min(length, tokenizer.sequence_length)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from kbert.disk.text_lines import whole_characters
+from kbert.tasks.rows.vocabulary_rows import check_rows
 from kbert.text.numpy_packer import pack
 
 
@@ -31,6 +32,21 @@ def packed_with_masks(text: str, tokenizer) -> np.ndarray:
     return pack(ids, [segment], vocabulary.cls_id, vocabulary.sep_id).token_ids
 
 
+def is_filling(vocabulary, num_rows: int) -> np.ndarray:
+    """Which rows of the token embedding may be put into a text, bool (num_rows,).
+
+    Special tokens may not, whatever the model thinks of them, nor rows behind the
+    vocabulary's, with which some models are filled up to a round number.
+
+        >>> from kbert.text.vocabulary import Vocabulary
+        >>> vocabulary = Vocabulary("[PAD] [UNK] [CLS] [SEP] [MASK] a b".split())
+        >>> np.flatnonzero(is_filling(vocabulary, num_rows=8)).tolist()
+        [5, 6]
+    """
+    rows = np.arange(num_rows)
+    return (rows < len(vocabulary)) & ~np.isin(rows, vocabulary.special_ids)
+
+
 def fill_masks(model, tokenizer, text: str, top_k: int = 5) -> list[list[dict]]:
     """The likeliest tokens at each [MASK] of one text.
 
@@ -38,14 +54,17 @@ def fill_masks(model, tokenizer, text: str, top_k: int = 5) -> list[list[dict]]:
         model: a `BertPretrainer`.
         tokenizer: its tokenizer, of any class.
         text: with one [MASK] or more.
-        top_k: candidates per mask.
+        top_k: candidates per mask, special tokens not counted (`is_filling`).
 
-    Returns: for each mask, dicts of `token`, `score` (probability), `filled` (the text
-        with this token there), the likeliest first.
+    Returns: for each mask, dicts of `token`, `score` (its probability among all rows of
+        the token embedding), `filled` (the text with this token there), the likeliest
+        first.
 
     Raises:
-        ValueError: no [MASK], or more tokens than the model has positions.
+        ValueError: no [MASK], more tokens than the model has positions, or a vocabulary
+            of more tokens than it has rows.
     """
+    check_rows(tokenizer.vocabulary, model.backbone)
     text = whole_characters(text)
     ids = packed_with_masks(text, tokenizer)[None]  # (1, L)
     longest = model.backbone.max_sequence_length
@@ -65,13 +84,14 @@ def fill_masks(model, tokenizer, text: str, top_k: int = 5) -> list[list[dict]]:
     logits = keras.ops.convert_to_numpy(logits)[0].astype("float64")  # (M, V)
     scores = np.exp(logits - logits.max(axis=-1, keepdims=True))
     scores /= scores.sum(axis=-1, keepdims=True)
+    fillings = np.flatnonzero(is_filling(tokenizer.vocabulary, scores.shape[1]))
     mask = tokenizer.vocabulary.mask_token
     parts = text.split(mask)
     results = []
     for i, row in enumerate(scores):
         before, after = mask.join(parts[: i + 1]), mask.join(parts[i + 1 :])
         candidates = []
-        for token_id in np.argsort(-row)[:top_k]:
+        for token_id in fillings[np.argsort(-row[fillings])][:top_k]:
             token = tokenizer.vocabulary.id_to_token(int(token_id))
             candidates.append(
                 {

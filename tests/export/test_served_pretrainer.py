@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import small_models
 import tensorflow as tf
 from small_models import pretrained
 
@@ -64,8 +65,26 @@ def test_each_text_has_its_own_k(functions):
 
 def test_more_candidates_than_tokens(loaded, functions):
     outputs = functions["fill_mask"](tf.constant(["[MASK]"]), tf.constant(10**6))
-    assert outputs["tokens"].shape == (1, 1, len(loaded[1].vocabulary.tokens))
-    np.testing.assert_allclose(outputs["scores"].numpy().sum(), 1, atol=1e-5)
+    tokens = loaded[1].vocabulary.tokens
+    assert sorted(as_text(outputs["tokens"])[0][0]) == sorted(tokens[5:])
+    (expected,) = fill_masks(*loaded, "[MASK]", 10**6)
+    scores = [candidate["score"] for candidate in expected]
+    np.testing.assert_allclose(outputs["scores"][0, 0], scores, atol=1e-6)
+
+
+def test_rows_behind_the_vocabulary_are_never_offered(loaded):
+    tokenizer = loaded[1]
+    backbone = small_models.backbone(vocabulary_size=len(tokenizer.vocabulary) + 13)
+    model = kbert.BertPretrainer(backbone)
+    bias = np.zeros(backbone.vocabulary_size)
+    bias[-13:], bias[:5] = 40, 30  # more than any token gets
+    model.masked_lm_head.output_bias.assign(bias)
+    functions = ServedModel(Servable(*NAMED, model, tokenizer)).functions()
+    outputs = functions["fill_mask"](tf.constant(["영화 [MASK]"]), tf.constant(3))
+    (expected,) = fill_masks(model, tokenizer, "영화 [MASK]", 3)
+    assert as_text(outputs["tokens"])[0][0] == [c["token"] for c in expected]
+    assert as_text(outputs["filled"])[0][0] == [c["filled"] for c in expected]
+    assert not {c["token"] for c in expected} & {*tokenizer.vocabulary.special_tokens}
 
 
 def test_without_a_mask_and_cut_off(loaded, functions):

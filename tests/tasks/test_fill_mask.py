@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kbert.checkpoints.load_and_save import load
 from kbert.models.backbone import BertBackbone
 from kbert.models.pretrainer import BertPretrainer
+from kbert.tasks.feature_extraction import extract_features
 from kbert.tasks.fill_mask import fill_masks, packed_with_masks
 from kbert.text.reference_tokenizer import ReferenceTokenizer
 from kbert.text.sentencepiece_tokenizer import SentencePieceTokenizer
@@ -50,7 +52,9 @@ def test_filling(model, tokenizer):
     assert [c["filled"] for c in first] == ["az and [MASK].", "a b and [MASK]."]
     assert [c["filled"] for c in second] == ["a [MASK] andz.", "a [MASK] and b."]
     scores = [c["score"] for c in fill_masks(model, tokenizer, "[MASK]", 10)[0]]
-    assert sum(scores) == pytest.approx(1)
+    assert len(scores) == 5  # all tokens but the special ones
+    # which have their share all the same: about 5 of the 8 rows with a bias of 0
+    assert 1 - sum(scores) == pytest.approx(5 / (np.exp(9) + np.exp(8) + 8), rel=0.5)
     assert scores == sorted(scores, reverse=True)
     # softmax of 9, 8 and eight 0s; the products with the table are small
     assert scores[0] == pytest.approx(np.exp(9) / (np.exp(9) + np.exp(8) + 8), abs=0.05)
@@ -104,3 +108,58 @@ def test_a_mask_spelled_otherwise():
     assert packed_with_masks("a <mask>", tokenizer).tolist() == [2, 5, 4, 3]
     with pytest.raises(ValueError, match=r"Expected a text with <mask> in it; got"):
         packed_with_masks("a [MASK]", tokenizer)
+
+
+def test_what_is_no_text_is_never_offered(tokenizer):
+    # 10 tokens for 16 rows: the favourites are a row behind them, and special tokens.
+    model = BertPretrainer(BertBackbone(16, 1, 2, 8, 16, max_sequence_length=8))
+    bias = np.zeros(16)
+    bias[[12, 15, 1, 4, 0, 8, 9]] = 40, 39, 38, 37, 36, 30, 29
+    model.masked_lm_head.output_bias.assign(bias)
+    (found,) = fill_masks(model, tokenizer, "a [MASK]", top_k=2)
+    assert [c["token"] for c in found] == ["##z", "b"]
+    assert found[0]["score"] < 0.001  # its share of all rows, as the model gave it
+    (found,) = fill_masks(model, tokenizer, "a [MASK]", top_k=99)
+    assert sorted(c["token"] for c in found) == sorted(TOKENS[5:])
+
+
+def test_added_special_tokens_are_no_fillings(model):
+    marker = {"content": "b", "special": True}
+    own = ReferenceTokenizer(Vocabulary(TOKENS, added_tokens=[marker]))
+    (found,) = fill_masks(model, own, "a [MASK]", top_k=9)
+    assert sorted(c["token"] for c in found) == ["##z", "a", "x", "y"]
+
+
+def test_more_tokens_than_rows(model):
+    own = ReferenceTokenizer([*TOKENS, "c"])
+    message = "at most 10 tokens, the rows of the model's token emb.*; it has 11"
+    with pytest.raises(ValueError, match=message):
+        fill_masks(model, own, "a [MASK]")
+    with pytest.raises(ValueError, match=message):
+        next(extract_features(model, own, ["c"]))
+
+
+def test_scores_are_those_of_transformers(tmp_path):
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    transformers = pytest.importorskip(
+        "transformers", reason="transformers is not installed"
+    )
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
+    sizes |= {"intermediate_size": 16, "initializer_range": 2.0}
+    torch.manual_seed(0)
+    config = transformers.BertConfig(vocab_size=64, **sizes)  # filled up to 64
+    theirs = transformers.BertForMaskedLM(config).eval()
+    theirs.save_pretrained(tmp_path)
+    (tmp_path / "vocab.txt").write_text("\n".join(TOKENS) + "\n")
+    with pytest.warns(UserWarning, match="10 tokens for 64 rows"):
+        ours = load(tmp_path)
+    (found,) = fill_masks(ours, BertTokenizer(TOKENS), "a [MASK]", top_k=9)
+    with torch.no_grad():
+        logits = theirs(torch.tensor([[2, 7, 4, 3]])).logits[0, 2]
+    scores = torch.softmax(logits, dim=-1).numpy()
+    assert np.argmax(scores) > 9  # what a pipeline would crash on, or spell [UNK]
+    expected = sorted(zip(scores[5:10].tolist(), TOKENS[5:]), reverse=True)
+    assert [c["token"] for c in found] == [token for _, token in expected]
+    np.testing.assert_allclose(
+        [c["score"] for c in found], [s for s, _ in expected], rtol=1e-4
+    )

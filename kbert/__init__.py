@@ -48,6 +48,7 @@ _HOMES = {
     "kbert.metrics.correlation": ("PearsonCorrelation", "SpearmanCorrelation"),
     "kbert.tasks.answerer": ("answer", "bucketed_dataset"),
     "kbert.tasks.feature_extraction": ("extract_features",),
+    "kbert.tasks.text_vectors": ("embed",),
     "kbert.commands.extract_features": ("feature_lines",),
     "kbert.training.schedules": ("WarmupLinearDecay",),
     "kbert.training.optimizers": ("AdamW", "Lamb", "adamw", "lamb"),

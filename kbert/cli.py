@@ -210,7 +210,9 @@ def _add_parameters(parser, tree, docstring):
             shown = " ".join(default) if isinstance(default, tuple) else default
             text += f" (default: {shown})"
         settings = {"help": text}
-        if kind == "bool":
+        if kind == "bool" and "None" in annotation:  # neither yes nor no by default
+            settings |= {"action": argparse.BooleanOptionalAction}
+        elif kind == "bool":
             settings |= {"action": "store_true"}
         else:
             settings |= {"type": {"str": str, "int": int, "float": float}[kind]}

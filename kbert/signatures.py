@@ -11,7 +11,8 @@ import dataclasses
 import re
 
 MODEL_CARD = "model_card.json"  # beside a graph, or among a SavedModel's assets
-POOLINGS = ("mean", "cls")  # of `embed`: how a text gets one vector
+# Of `embed`: how a text gets one vector; `kbert.models.text_vectors` has the formulas.
+POOLINGS = ("mean", "cls", "max", "mean_sqrt_len_tokens", "weightedmean", "lasttoken")
 
 
 def served_name(name: str) -> str:

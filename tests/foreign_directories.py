@@ -30,12 +30,15 @@ class Expected:
         ids: of `foreign_files.TEXTS`, without [CLS] and [SEP]; None where the
             directory has no tokenizer.
         left_out: tensors of the file that the load report must name.
+        embeddings: the vectors of `foreign_files.TEXTS`, where the directory says how
+            they are made.
     """
 
     outputs: dict[str, np.ndarray]
     head: str = "backbone"
     ids: list | None = dataclasses.field(default_factory=lambda: files.IDS)
     left_out: tuple[str, ...] = ()
+    embeddings: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -298,6 +301,48 @@ def _h5(path, made, name, head):
     return Expected(files.outputs(made), head)
 
 
+# === sentence-transformers ===
+
+
+@row("sentence-transformers: [CLS], a projection, the length 1")
+def sentence_transformers(path):
+    from safetensors.numpy import save_file
+
+    made = files.model()
+    arrays = files.tensors(made)
+    path.mkdir()
+    save_file(arrays, path / "model.safetensors", metadata={"format": "pt"})
+    files.write_json(path / "config.json", files.config(made))
+    files.write_vocabulary(path, {"do_lower_case": True, "model_max_length": 512})
+    files.write_sentence_modules(path, ("Transformer", "Pooling", "Dense", "Normalize"))
+    files.write_json(path / "1_Pooling/config.json", {"pooling_mode_cls_token": True})
+    own = _own(linear__weight=(8, 16), linear__bias=(8,))
+    settings = {"in_features": 16, "out_features": 8, "bias": True}
+    settings["activation_function"] = "torch.nn.modules.activation.Tanh"
+    files.write_json(path / "2_Dense/config.json", settings)
+    files.write_torch(path / "2_Dense/pytorch_model.bin", own)
+    first = np.stack([states[0] for states in files.states(made)])
+    vectors = np.tanh(first @ own["linear.weight"].T + own["linear.bias"])
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return Expected(files.outputs(made), embeddings=vectors)
+
+
+@row("sentence-transformers before 2: the BERT in 0_BERT/, the mean of 5 tokens")
+def sentence_transformers_0(path):
+    made = files.model()
+    files.write_sentence_modules(path, ("BERT", "Pooling"), "0_BERT")
+    files.write_json(path / "config.json", {"__version__": "0.2.6"})
+    inner = path / "0_BERT"
+    files.write_torch(inner / "pytorch_model.bin", files.tensors(made))
+    files.write_json(inner / "config.json", files.config(made))
+    settings = {"max_seq_length": 5, "do_lower_case": True}
+    files.write_json(inner / "sentence_bert_config.json", settings)
+    files.write_vocabulary(inner, {"do_lower_case": True})
+    files.write_json(path / "1_Pooling/config.json", {"pooling_mode_mean_tokens": True})
+    means = np.stack([states.mean(axis=0) for states in files.states(made, 5)])
+    return Expected(files.outputs(made), embeddings=means)
+
+
 # === Heads and wrappers of somebody's own ===
 
 
@@ -419,11 +464,20 @@ def differences(path: Path, expected: Expected) -> dict[str, float]:
     }
 
 
+def vectors_difference(path: Path, expected: Expected) -> float:
+    """That of the vectors of texts."""
+    import kbert
+
+    found = kbert.embed(kbert.load(path), kbert.load_tokenizer(path), files.TEXTS)
+    return float(np.abs(found - expected.embeddings).max())
+
+
 def ids(path: Path) -> list[list[int]]:
     """What kbert's tokenizer of a directory makes of `TEXTS`."""
+    from kbert.checkpoints.local_path import local_path
     from kbert.text.tokenizer_files import load_light_tokenizer
 
-    tokenizer = load_light_tokenizer(path)
+    tokenizer = load_light_tokenizer(local_path(path))
     return [list(map(int, ids)) for ids in tokenizer.ids(list(files.TEXTS))]
 
 
@@ -439,7 +493,10 @@ def main() -> None:
 def _line(made, path):
     expected = made.write(path)
     try:
-        largest = max(differences(path, expected).values())
+        gaps = [*differences(path, expected).values()]
+        if expected.embeddings is not None:
+            gaps.append(vectors_difference(path, expected))
+        largest = max(gaps)
         loads, equal = "yes", "yes" if largest <= TOLERANCE else f"no: {largest:.1g}"
     except (ValueError, OSError) as error:
         loads, equal = "no", str(error)[:80]

@@ -83,6 +83,18 @@ def outputs(made) -> dict:
     return given
 
 
+def states(made, length=LENGTH) -> list[np.ndarray]:
+    """The last vectors (L, D) of the tokens of `TEXTS`, of at most `length` tokens."""
+    import torch
+
+    found = []
+    for ids in IDS:
+        row = [TOKENS.index("[CLS]"), *ids[: length - 2], TOKENS.index("[SEP]")]
+        with torch.no_grad():
+            found.append(made(torch.tensor([row])).last_hidden_state[0].numpy())
+    return found
+
+
 def tensors(made, prefix="") -> dict:
     """Its state dict in NumPy; a tied decoder is left out."""
     found = {}
@@ -115,6 +127,20 @@ def write_vocabulary(directory: Path, settings: dict | None, tokens=TOKENS) -> N
     (directory / "vocab.txt").write_text("\n".join(tokens) + "\n", "utf-8")
     if settings is not None:
         write_json(directory / "tokenizer_config.json", settings)
+
+
+def write_sentence_modules(directory: Path, names, first="") -> None:
+    """modules.json of sentence-transformers; `first`: the folder of the BERT."""
+    modules = [
+        {
+            "idx": i,
+            "name": str(i),
+            "path": f"{i}_{name}" if i else first,
+            "type": f"sentence_transformers.models.{name}",
+        }
+        for i, name in enumerate(names)
+    ]
+    write_json(directory / "modules.json", modules)
 
 
 def write_torch(path: Path, content: dict, **options) -> None:

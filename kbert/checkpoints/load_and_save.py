@@ -7,6 +7,11 @@ import keras
 
 from kbert.checkpoints.formats import find_checkpoint
 from kbert.checkpoints.huggingface import directory as huggingface
+from kbert.checkpoints.huggingface.sentence_transformers import (
+    lowercases,
+    read_text_vectors,
+    write_text_vectors,
+)
 from kbert.checkpoints.keras.keras_file import is_keras_file, read_keras
 from kbert.checkpoints.local_path import local_path
 from kbert.checkpoints.model_builder import build, variables_of
@@ -93,7 +98,14 @@ def load_tokenizer(directory_or_preset: str | Path, **overrides):
     Returns: a `SentencePieceTokenizer` where there is a SentencePiece model, else a
         `BertTokenizer`.
     """
-    return tokenizer_files.load_tokenizer(local_path(directory_or_preset), **overrides)
+    path = local_path(directory_or_preset)
+    if lowercases(path) and "lowercase" not in overrides:
+        stored = tokenizer_arguments(path)
+        if not stored.get("lowercase") and "model" not in stored:
+            # Before the tokenizer, which goes on to do what it did.
+            stripped = stored.get("strip_accents") or False
+            overrides = {"lowercase": True, "strip_accents": stripped} | overrides
+    return tokenizer_files.load_tokenizer(path, **overrides)
 
 
 def _load(directory_or_preset, head, dtype):
@@ -102,6 +114,13 @@ def _load(directory_or_preset, head, dtype):
         return _load_keras(path, head, dtype)
     model, report = build(find_checkpoint(path), head, dtype)
     directory = path if path.is_dir() else path.parent
+    try:
+        backbone_of(model).text_vectors = read_text_vectors(directory)
+    except ValueError as error:
+        warnings.warn(
+            f"{directory}: its own vectors of texts are not computed. {error}",
+            stacklevel=3,
+        )
     if vocabulary_file(directory):
         rows = backbone_of(model).vocabulary_size
         check_vocabulary(load_vocabulary(directory), rows, directory)
@@ -191,6 +210,9 @@ def save(
         config.setdefault("pad_token_id", vocabulary.pad_id)
     with write_directory(directory, overwrite) as aside:
         huggingface.write_model(model, aside, config)
+        if model is backbone and backbone.text_vectors is not None:
+            sizes = backbone.hidden_dim, backbone.max_sequence_length
+            write_text_vectors(backbone.text_vectors, aside, *sizes)
         if tokenizer is not None:
             write_tokenizer(tokenizer, aside, backbone.max_sequence_length)
     return Path(directory)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from kbert.checkpoints.hubs import is_handle, resolve
+from kbert.checkpoints.sentence_modules import transformer_directory
 from kbert.text.tokenizer_files import model_path
 
 
@@ -10,12 +11,13 @@ def local_path(model: str | Path) -> Path:
     """Where a model lies: a path that exists, a preset's, or a handle's download.
 
     What comes out may be put in again: a command asks a hub once, and goes on with the
-    path.
+    path. Of an old sentence-transformers directory it is the folder of its BERT.
 
     Raises:
         FileNotFoundError: neither, or the hub has no such model.
     """
-    return resolve(model) if is_handle(model) else existing_path(model)
+    path = resolve(model) if is_handle(model) else existing_path(model)
+    return transformer_directory(path) if path.is_dir() else path
 
 
 def existing_path(model: str | Path) -> Path:

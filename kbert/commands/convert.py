@@ -47,6 +47,9 @@ def convert(model: str, to: str, output: str, overwrite: bool = False) -> Path:
     loaded, report = load_with_report(path)
     print(report)
     tokenizer = _tokenizer(path)
+    vectors = getattr(loaded, "text_vectors", None)
+    if vectors is not None and to != "huggingface":
+        print(f"lost: how texts get their vectors ({vectors}).")
     if to == "huggingface":
         save(loaded, output, tokenizer, _config(path), overwrite)
     elif to == "google-tf1":

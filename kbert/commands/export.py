@@ -1,5 +1,6 @@
 """What `kbert export` and its kin call: models in the formats of other runtimes."""
 
+import sys
 from pathlib import Path
 
 from kbert.checkpoints.local_path import local_path
@@ -17,8 +18,8 @@ def export_saved_model(
     model: str,
     output: str = "saved_models",
     name: str | None = None,
-    pooling: str = "mean",
-    normalize: bool = False,
+    pooling: str | None = None,
+    normalize: bool | None = None,
     warm_up: bool = False,
 ) -> Path:
     """Export a model as a SavedModel that takes strings.
@@ -31,8 +32,11 @@ def export_saved_model(
             takes.
         output: the directory of all served models.
         name: of this one; by default that of the model's directory.
-        pooling: of `embed`: mean of a text's tokens, or cls.
-        normalize: scale the vectors of `embed` to the length 1.
+        pooling: of `embed`: mean of a text's tokens, cls, max, mean_sqrt_len_tokens,
+            weightedmean or lasttoken. By default what a directory of
+            sentence-transformers says, for others mean.
+        normalize: scale the vectors of `embed` to the length 1, or not; by default as
+            such a directory says, for others not.
         warm_up: add a request for each signature, which TensorFlow Serving answers for
             itself before it takes others. It needs kbert[grpc].
 
@@ -52,7 +56,27 @@ def export_saved_model(
     from kbert.export.servable import load_servable
 
     servable = load_servable(path, name)
+    for line in _words_on_vectors(servable.model, pooling, normalize):
+        print(line, file=sys.stderr)
     return write_saved_model(servable, output, pooling, normalize, warm_up)
+
+
+def _words_on_vectors(model, pooling, normalize):
+    """What `embed` will do, where the directory says how its vectors are made."""
+    from kbert.models.backbone import backbone_of
+
+    own = backbone_of(model).text_vectors
+    if own is None:
+        return
+    chosen = own.with_options(pooling, normalize)
+    if str(chosen) == str(own):
+        yield f"embed: {own}, as the directory says."
+    else:
+        yield f"embed: {chosen}, as asked for; the directory says {own}."
+    others = {name: p for name, p in own.prompts.items() if p != own.prompt}
+    if others:
+        shown = ", ".join(f"{name} {text!r}" for name, text in others.items())
+        yield f"Trained with prompts, to be put before texts of their kind: {shown}."
 
 
 def export_onnx(

@@ -17,8 +17,8 @@ from kbert.signatures import MODEL_CARD
 def write_saved_model(
     servable: Servable,
     output: str,
-    pooling: str = "mean",
-    normalize: bool = False,
+    pooling: str | None = None,
+    normalize: bool | None = None,
     warm_up: bool = False,
 ) -> Path:
     """Writes OUTPUT/NAME/VERSION, the layout that TensorFlow Serving watches.
@@ -38,6 +38,7 @@ def write_saved_model(
     """
     served = ServedModel(servable, pooling, normalize)
     card = model_card(servable, served.declared)
+    card["embed"] = _of_embed(served.text_vectors)
     version = next_version(Path(output) / servable.name)
     with write_directory(version) as aside, tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / MODEL_CARD
@@ -47,3 +48,15 @@ def write_saved_model(
         if warm_up:
             write_warm_up(aside, servable.name, served.declared)
     return version
+
+
+def _of_embed(vectors):
+    """How vectors of texts are made, for the card."""
+    return {
+        "vectors": str(vectors),
+        "pooling": list(vectors.poolings),
+        "normalized": vectors.is_normalized,
+        "sequence_length": vectors.sequence_length,
+        "prompt": vectors.prompt,
+        "prompts": dict(vectors.prompts),
+    }

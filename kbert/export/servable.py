@@ -12,6 +12,7 @@ from kbert.checkpoints.load_and_save import (
     load_with_report,
     local_path,
 )
+from kbert.checkpoints.sentence_modules import modules_of
 from kbert.models.backbone import backbone_of
 from kbert.registry import KINDS, task_from_config
 from kbert.signatures import served_name
@@ -58,7 +59,7 @@ def load_servable(model: str, name: str | None = None) -> Servable:
             missing.
     """
     path = local_path(model)
-    name = served_name(name or path.resolve().name)
+    name = served_name(name or modules_of(path)[0].resolve().name)
     keras_model, report = load_with_report(path, "float32")
     task = None
     if KINDS[report.head].task_class:

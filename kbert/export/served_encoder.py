@@ -4,7 +4,9 @@ import tensorflow as tf
 
 from kbert.export.graph.text_stage import TextStage, checked, computed
 from kbert.models.hidden_states import hidden_states_model
-from kbert.signatures import EMBED, POOLINGS, TOKENIZE, attention
+from kbert.models.text_vectors import TextVectors
+from kbert.signatures import EMBED, TOKENIZE, attention
+from kbert.tasks.text_vectors import num_prompt_tokens, text_length
 
 _MAPS_AT_ONCE = 4  # rows: those of all layers and heads are in memory together
 
@@ -17,9 +19,14 @@ class ServedEncoder(tf.Module):
         tokenizer: its tokenizer.
         sequence_length: tokens that a text, or a pair, is cut to.
         num_texts: 1, or 2 if `attention` takes pairs.
-        pooling: a text's vector is the "mean" of those of its tokens, special ones
-            counted, or that of [CLS], "cls".
-        normalize: whether vectors are scaled to the length 1.
+        pooling: how a text's vector is made of those of its tokens, special ones
+            counted: one of `POOLINGS`. None for the backbone's own (`text_vectors`),
+            else "mean".
+        normalize: whether vectors are scaled to the length 1; None for the backbone's
+            own, else False.
+
+    Attributes:
+        text_vectors: how `embed` makes a vector, a `TextVectors`.
 
     Raises:
         ValueError: another pooling.
@@ -31,41 +38,38 @@ class ServedEncoder(tf.Module):
         tokenizer,
         sequence_length,
         num_texts=1,
-        pooling="mean",
-        normalize=False,
+        pooling=None,
+        normalize=None,
     ):
         super().__init__(name="served_encoder")
-        if pooling not in POOLINGS:
-            raise ValueError(
-                f"Expected the pooling {' or '.join(POOLINGS)}; got {pooling!r}."
-            )
+        own = backbone.text_vectors or TextVectors()
+        self.text_vectors = own.with_options(pooling, normalize)
+        self.dim = self.text_vectors.dim(backbone.hidden_dim)
+        self.num_prompt_tokens = num_prompt_tokens(self.text_vectors, tokenizer)
         self.tokenizer = tokenizer
         self.text_stage = TextStage(tokenizer, sequence_length)
-        self.pooling = pooling
-        self.normalize = normalize
+        longest = min(sequence_length, text_length(self.text_vectors, backbone))
+        self.whole_texts = TextStage(tokenizer, longest)
         self.vectors = lambda inputs: backbone(inputs, training=False)
         states = hidden_states_model(backbone, attention=True)
         self.maps = lambda inputs: states(inputs, training=False)["attentions"]
         self.num_layers, self.num_heads = backbone.num_layers, backbone.num_heads
-        self.hidden_dim = backbone.hidden_dim
         self.tokens = tf.constant(tokenizer.vocabulary.tokens)  # (V,)
         declared = (EMBED, TOKENIZE, attention(num_texts))
         self.signatures = {signature.name: signature for signature in declared}
 
     def embed(self, text):
         """Strings (B,) -> the outputs of `EMBED`."""
-        inputs, truncated = self.text_stage(text)
+        if self.text_vectors.prompt:
+            text = tf.strings.join([self.text_vectors.prompt, text])
+        inputs, truncated = self.whole_texts(text)
 
         def pooled(inputs):
-            vectors = self.vectors(inputs)["sequence_output"]  # (B, L, D)
-            if self.pooling == "cls":
-                return vectors[:, 0]
-            keep = tf.cast(inputs["padding_mask"], tf.float32)[:, :, None]
-            return tf.reduce_sum(vectors * keep, axis=1) / tf.reduce_sum(keep, axis=1)
+            states = self.vectors(inputs)["sequence_output"]  # (B, L, D)
+            mask = inputs["padding_mask"]
+            return self.text_vectors(states, mask, self.num_prompt_tokens)
 
-        vectors = computed(pooled, inputs, embedding=(self.hidden_dim,))["embedding"]
-        if self.normalize:
-            vectors = tf.math.l2_normalize(vectors, axis=1)
+        vectors = computed(pooled, inputs, embedding=(self.dim,))["embedding"]
         return {"embedding": vectors, "truncated": truncated}
 
     def tokenize(self, text):

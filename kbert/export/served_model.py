@@ -25,10 +25,14 @@ class ServedModel(tf.Module):
         declared: the `Signature`s by name; the first is the task's own. (TensorFlow
             keeps the name `signatures` for itself.)
         sequence_length: tokens of a row.
+        text_vectors: how `embed` makes a vector.
     """
 
     def __init__(
-        self, servable: Servable, pooling: str = "mean", normalize: bool = False
+        self,
+        servable: Servable,
+        pooling: str | None = None,
+        normalize: bool | None = None,
     ):
         super().__init__(name="served_model")
         model, length = servable.model, servable.sequence_length
@@ -45,6 +49,7 @@ class ServedModel(tf.Module):
             backbone, servable.tokenizer, length, num_texts, pooling, normalize
         )
         self.parts.append(encoder)
+        self.text_vectors = encoder.text_vectors
         self.sequence_length = length
         self.declared: dict[str, Signature] = {
             name: signature

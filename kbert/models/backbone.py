@@ -24,7 +24,13 @@ class BertBackbone(keras.Model):
     `BertBackbone(**kbert.bert_base().arguments())` has 109,482,240 parameters.
     Weights start from a truncated normal of standard deviation `initializer_range`,
     biases from 0, norms from gamma 1 and beta 0, as in google-research/bert.
+
+    Attributes:
+        text_vectors: how a text gets one vector, a `kbert.models.text_vectors
+            .TextVectors`, where the directory it was loaded from says so; else None.
     """
+
+    text_vectors = None
 
     def __init__(
         self,

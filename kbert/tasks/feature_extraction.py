@@ -80,8 +80,8 @@ def extract_features(
 
 def _features(states, tokenizer, texts, length, batch_size):
     texts = iter(texts)
-    while batch := [_as_pair(t) for t in itertools.islice(texts, batch_size)]:
-        packed = _packed(tokenizer, batch, length)
+    while batch := as_pairs(itertools.islice(texts, batch_size)):
+        packed = packed_pairs(tokenizer, batch, length)
         rows = PackedRows.of(packed[0], tokenizer.vocabulary, length)
         outputs = states.predict_on_batch(rows.batch(np.arange(len(rows))))
         for i, n in enumerate(rows.lengths):
@@ -101,8 +101,16 @@ def _in_float32(arrays):
     return np.stack([np.asarray(array, "float32") for array in arrays])
 
 
+def as_pairs(texts: Iterable) -> list[tuple[str, str | None]]:
+    """Texts and pairs of texts, all as pairs: (text, None).
+
+    Raises:
+        ValueError: something else among them.
+    """
+    return [_as_pair(text) for text in texts]
+
+
 def _as_pair(text):
-    """A text as (text, None)."""
     if isinstance(text, str):
         return (text, None)
     if isinstance(text, tuple | list) and [type(part) for part in text] == [str, str]:
@@ -110,7 +118,7 @@ def _as_pair(text):
     raise ValueError(f"A text must be a string or a pair of strings; got {text!r}.")
 
 
-def _packed(tokenizer, pairs, length):
+def packed_pairs(tokenizer, pairs, length):
     """[CLS] A [SEP] (B [SEP]) for each pair, cut as `MultiSegmentPacker` cuts.
 
     Returns: `PackedIds`; starts and limits in characters, int32 (N,) each, 0 where a

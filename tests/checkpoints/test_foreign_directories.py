@@ -19,6 +19,18 @@ def test_outputs_are_those_of_the_program_that_wrote_it(row, tmp_path):
 
 
 @pytest.mark.parametrize(
+    "write",
+    [
+        foreign_directories.sentence_transformers,
+        foreign_directories.sentence_transformers_0,
+    ],
+)
+def test_vectors_of_texts_are_made_as_the_directory_says(write, tmp_path):
+    expected = write(tmp_path / "model")
+    assert foreign_directories.vectors_difference(tmp_path / "model", expected) < 1e-5
+
+
+@pytest.mark.parametrize(
     "write, names",
     [
         (foreign_directories.joint_bert, "is of JointBERT"),

@@ -14,6 +14,6 @@ def check_rows(vocabulary: Vocabulary, backbone: BertBackbone) -> None:
     if len(vocabulary) > rows:
         raise ValueError(
             f"Expected a vocabulary of at most {rows:,} tokens, the rows of the "
-            f"model's token embedding; it has {len(vocabulary):,}: another model's. Take the "
-            "tokenizer that lies beside the model."
+            f"model's token embedding; it has {len(vocabulary):,}: another model's. "
+            "Take the tokenizer that lies beside the model."
         )

@@ -26,7 +26,7 @@ from kbert.commands.run_directory import RunDirectory
 from kbert.commands.training_options import default_rate
 from kbert.models.backbone import BertBackbone
 from kbert.tasks.rows.packed_rows import shuffled_batches
-from kbert.tasks.task import scored
+from kbert.tasks.task import check_segments, scored
 from kbert.training.batches import Batches
 from kbert.training.distribution import strategy_scope
 from kbert.training.held_out import HeldOutExamples
@@ -51,6 +51,7 @@ def run_finetuning(
     path = local_path(training.model)  # of a hub's model, once
     tokenizer = load_tokenizer(path)
     stored = stored_backbone(path, tokenizer.vocabulary, training.seeds > 1)
+    check_segments(examples.task.num_texts, stored.config.num_segments)
     rows = examples.pack(options, tokenizer, stored.config.max_sequence_length)
     print(rows)
     run = RunDirectory(

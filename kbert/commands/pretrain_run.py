@@ -36,6 +36,7 @@ from kbert.pretraining.batches import PretrainingBatches
 from kbert.pretraining.corpus import documents
 from kbert.pretraining.token_store import TokenStore, build_token_store
 from kbert.reports.pretraining import write_pretraining_report
+from kbert.tasks.task import check_segments
 from kbert.training.batches import Batches
 from kbert.training.distribution import strategy_scope
 from kbert.training.held_out import HeldOutBatches
@@ -68,6 +69,7 @@ def run_pretraining(options: PretrainOptions) -> Path:
         start = _start(chosen.start_from, vocabulary, tokenizer, length)
         names = config.arguments()
         config = BertConfig(**{name: getattr(start.backbone, name) for name in names})
+        check_segments(2, config.num_segments)
     token_store = open_or_build_store(options.corpus.corpus, tokenizer, options.store)
     batches, held_out = (
         PretrainingBatches(

@@ -16,7 +16,7 @@ from kbert.checkpoints.sentence_modules import modules_of
 from kbert.models.backbone import backbone_of
 from kbert.registry import KINDS, task_from_config
 from kbert.signatures import served_name
-from kbert.tasks.task import Task
+from kbert.tasks.task import Task, check_segments
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,9 +65,9 @@ def load_servable(model: str, name: str | None = None) -> Servable:
     if KINDS[report.head].task_class:
         _check_trained(report, path)
         task = task_from_config(read_config(path))
-    has_next_sentence = not any(
-        "next_sentence" in new for new in report.newly_initialised
-    )
+        check_segments(task.num_texts, backbone_of(keras_model).num_segments)
+    is_trained = not any("next_sentence" in new for new in report.newly_initialised)
+    has_next_sentence = is_trained and backbone_of(keras_model).num_segments > 1
     return Servable(
         name, path, keras_model, load_tokenizer(path), task, has_next_sentence
     )

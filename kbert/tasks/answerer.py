@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from kbert.features import BACKBONE_INPUTS
 from kbert.tasks.rows.packed_rows import shuffled_batches, within_budget
-from kbert.tasks.task import Task
+from kbert.tasks.task import Task, check_segments
 
 TOKEN_BUDGET = 8192  # tokens of a batch, filling counted
 # What is read and held at once by `answers`. It begins small, so that the first answers
@@ -68,12 +68,14 @@ class Answerer:
             longer is called alone.
 
     Raises:
-        ValueError: a budget below 1.
+        ValueError: a budget below 1, or pairs for a model of one segment.
     """
 
     def __init__(self, model, task: Task, tokenizer, token_budget: int = TOKEN_BUDGET):
         if token_budget < 1:
             raise ValueError(f"token_budget must be at least 1; got {token_budget}.")
+        if hasattr(model, "backbone"):
+            check_segments(task.num_texts, model.backbone.num_segments)
         self.task = task
         self.tokenizer = tokenizer
         self.token_budget = token_budget

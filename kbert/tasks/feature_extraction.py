@@ -10,6 +10,7 @@ from kbert.models.backbone import backbone_of
 from kbert.models.hidden_states import hidden_states_model
 from kbert.tasks.rows.packed_rows import PackedRows
 from kbert.tasks.rows.vocabulary_rows import check_rows
+from kbert.tasks.task import check_segments
 from kbert.text.numpy_packer import pack, truncated_lengths
 
 
@@ -59,8 +60,9 @@ def extract_features(
 
     Raises:
         ValueError: one string in place of the texts, a text that is neither a string
-            nor a pair, a layer that is not there, `batch_size` below 1, or a vocabulary
-            of more tokens than the model has rows.
+            nor a pair, a pair for a model of one segment, a layer that is not there,
+            `batch_size` below 1, or a vocabulary of more tokens than the model has
+            rows.
     """
     if isinstance(texts, str):
         raise ValueError(
@@ -75,12 +77,14 @@ def extract_features(
     if tokenizer.sequence_length is not None:
         length = min(length, tokenizer.sequence_length)
     states = hidden_states_model(backbone, layers, attention)
-    return _features(states, tokenizer, texts, length, batch_size)
+    num_segments = backbone.num_segments
+    return _features(states, tokenizer, texts, length, batch_size, num_segments)
 
 
-def _features(states, tokenizer, texts, length, batch_size):
+def _features(states, tokenizer, texts, length, batch_size, num_segments):
     texts = iter(texts)
     while batch := as_pairs(itertools.islice(texts, batch_size)):
+        check_segments(max(1 + (b is not None) for _, b in batch), num_segments)
         packed = packed_pairs(tokenizer, batch, length)
         rows = PackedRows.of(packed[0], tokenizer.vocabulary, length)
         outputs = states.predict_on_batch(rows.batch(np.arange(len(rows))))

@@ -29,11 +29,13 @@ class Task(Protocol):
         sequence_length: tokens of a row, special ones counted.
         outputs_per: "row" if the model answers once for each row, (rows, …); "token" if
             it answers for every token, (rows, L, …).
+        num_texts: of a row: 1, or 2 where it is a pair.
     """
 
     metric: str
     sequence_length: int
     outputs_per: str
+    num_texts: int
 
     def to_config(self) -> dict:
         """Fields of `config.json`, our own under "kbert"."""
@@ -106,6 +108,27 @@ class Task(Protocol):
 
     def calibrated(self, answers: list[dict], examples: list) -> "Task":
         """The task with thresholds chosen on held-out examples; most have none."""
+
+
+def check_segments(num_texts: int, num_segments: int) -> None:
+    """A pair needs two rows in the model's table of segments.
+
+    A text's own row would do for neither: where TensorFlow runs on a CPU it stops, and
+    elsewhere vectors of zeros, or of the wrong segment, are taken in silence.
+
+    Args:
+        num_texts: of a row, `task.num_texts`.
+        num_segments: the model's; `type_vocab_size` in config.json.
+
+    Raises:
+        ValueError: more texts than segments.
+    """
+    if num_texts > num_segments:
+        raise ValueError(
+            f"Expected a model with {num_texts} segments, for pairs of texts; it has "
+            f"{num_segments} (type_vocab_size in config.json). Take another model, or "
+            "one text: join the two by a space."
+        )
 
 
 def scored(task: Task, answers: Iterable[dict], examples: Iterable) -> dict[str, float]:

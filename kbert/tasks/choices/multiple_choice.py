@@ -14,7 +14,7 @@ import numpy as np
 
 from kbert.tasks.data.records import fields, read_records
 from kbert.tasks.rows.packed_rows import PackedRows, pack_rows
-from kbert.tasks.task import json_lines
+from kbert.tasks.task import check_segments, json_lines
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -115,6 +115,7 @@ class MultipleChoice:
     encoding: str = "utf-8"
 
     outputs_per: ClassVar[str] = "row"
+    num_texts: ClassVar[int] = 2
 
     def __post_init__(self):
         if self.metric != "accuracy":
@@ -202,6 +203,7 @@ class MultipleChoice:
         """A `BertMultipleChoice`."""
         from kbert.models.multiple_choice import BertMultipleChoice
 
+        check_segments(self.num_texts, backbone.num_segments)
         return BertMultipleChoice(backbone)
 
     def compile_arguments(self) -> dict:

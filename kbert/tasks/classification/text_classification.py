@@ -10,7 +10,7 @@ from kbert.tasks.classification.text_examples import TextExample, text_of
 from kbert.tasks.classification.text_problems import PROBLEMS
 from kbert.tasks.data.records import fields, read_records
 from kbert.tasks.rows.packed_rows import PackedRows, pack_rows
-from kbert.tasks.task import json_lines
+from kbert.tasks.task import check_segments, json_lines
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,6 +95,11 @@ class TextClassification:
                 "Expected class weights where each example has one label; the problem "
                 f"is {self.problem_type}."
             )
+
+    @property
+    def num_texts(self) -> int:
+        """Of a row: 1, or 2 for pairs."""
+        return len(self.text_columns)
 
     @property
     def _problem(self):
@@ -246,6 +251,7 @@ class TextClassification:
         """A `BertTextClassifier`: its outputs are (B, C), or (B, 1) for regression."""
         from kbert.models.text_classifier import BertTextClassifier
 
+        check_segments(self.num_texts, backbone.num_segments)
         return BertTextClassifier(backbone, len(self.labels) or 1)
 
     def compile_arguments(self) -> dict:

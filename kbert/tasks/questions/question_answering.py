@@ -19,6 +19,7 @@ from kbert.tasks.questions.squad_files import (
     prediction_files,
     read_questions,
 )
+from kbert.tasks.task import check_segments
 
 METRICS = {
     "exact_match": squad_exact_match,
@@ -62,6 +63,7 @@ class QuestionAnswering:
     metric: str = "f1"
     encoding: str = "utf-8"
     outputs_per = "token"
+    num_texts = 2
 
     def __post_init__(self):
         for name in (
@@ -150,6 +152,7 @@ class QuestionAnswering:
         """A `BertQuestionAnswerer`."""
         from kbert.models.question_answerer import BertQuestionAnswerer
 
+        check_segments(self.num_texts, backbone.num_segments)
         return BertQuestionAnswerer(backbone)
 
     def compile_arguments(self) -> dict:

@@ -68,6 +68,7 @@ class TokenClassification:
     encoding: str = "utf-8"
 
     outputs_per: ClassVar[str] = "token"
+    num_texts: ClassVar[int] = 1
 
     def __post_init__(self):
         if self.granularity not in (None, *GRANULARITIES):

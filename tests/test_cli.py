@@ -108,8 +108,8 @@ def test_usage_errors_exit_with_2(arguments, said, capsys):
     "arguments, said",
     [
         (
-            ["export", "m", "--pooling", "max"],
-            "pooling mean or cls; got 'max'",
+            ["export", "m", "--pooling", "median"],
+            "weightedmean or lasttoken; got 'median'",
         ),
         (["export-onnx", "kbert_tiny_ko_en", "--name", "../up"], "with --name"),
         (["convert", "m", "--to", "keras2", "--output", "o"], "Did you mean keras"),

@@ -89,6 +89,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         read=lambda name: _read(*places[name]),
         rows={name: backbone + rows for name, rows in KERASHUB_HEADS.items()},
         ignored=lambda name: why_ignored(name, knows_head=head in HEADS),
+        in_backbone=lambda name: name.startswith(f"{KERASHUB_MODEL}/"),
     )
 
 

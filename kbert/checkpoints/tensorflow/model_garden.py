@@ -100,6 +100,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         arguments["num_classes"] = shapes["head/out_proj/bias"][0]
     left = set(bundle) - set(keys.values()) - {OBJECT_GRAPH}
     unread = {graph.key(node) for node in parts["unread"]}
+    inside = {graph.key(node) for node in graph.breadth_first(parts["encoder"])}
 
     def ignored(key):
         if key in unread:
@@ -117,6 +118,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         read=lambda name: _merged(name, bundle[keys.get(name, name)]),
         rows=rows,
         ignored=ignored,
+        in_backbone=lambda name: keys.get(name, name) in inside,
     )
 
 
@@ -128,9 +130,16 @@ def _parts(graph, prefix):
         the variables of a pooler that is not in use.
 
     Raises:
-        ValueError: there is no BERT encoder.
+        ValueError: there is no BERT encoder, or there are several.
     """
-    encoder = next((n for n in graph.breadth_first() if _is_encoder(graph, n)), None)
+    encoders = [n for n in graph.breadth_first() if _is_encoder(graph, n)]
+    encoder = next(iter(encoders), None)
+    tables = sorted({_table(graph, node) for node in encoders})
+    if len(tables) > 1:
+        raise ValueError(
+            f"Expected one encoder in {prefix}; there are {len(tables)}, with the "
+            f"tables {' and '.join(tables)}. Save the one that is meant by itself."
+        )
     if encoder is None:
         known = ", ".join(sorted(graph.children[0])[:6])
         raise ValueError(
@@ -167,6 +176,13 @@ def _is_encoder(graph, node):
             (_LAYER.format(0), by_number),
         )
     )
+
+
+def _table(graph, encoder):
+    """The key of its table of words."""
+    layers = ("_embedding_layer", _LAYER.format(0))
+    keys = (graph.key(graph.walk(encoder, f"{n}/embeddings")) for n in layers)
+    return next(filter(None, keys), "")
 
 
 def _is_mlm(graph, node):

@@ -36,9 +36,9 @@ class ObjectGraph:
             node = None if node is None else self.children[node].get(name)
         return node
 
-    def breadth_first(self) -> Iterator[int]:
-        """All objects, the nearest to the saved one first."""
-        queue, seen = [0], {0}
+    def breadth_first(self, start: int = 0) -> Iterator[int]:
+        """An object and all that it leads to, the nearest first."""
+        queue, seen = [start], {start}
         for node in queue:
             yield node
             new = [n for n in self.children[node].values() if n not in seen]

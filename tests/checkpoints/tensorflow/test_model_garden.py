@@ -279,3 +279,28 @@ def test_a_pretrainer_of_tf_2_0(tmp_path):
     ):
         assert np.array_equal(keras.ops.convert_to_numpy(actual), expected)
     assert not report.newly_initialised
+
+
+@pytest.mark.filterwarnings("ignore:.*no bert_config.json")
+def test_what_stands_beside_the_encoder_is_left_out(tmp_path):
+    weights = weights_of_tf_2_0()
+    crf = tf.Module()
+    crf.transitions = tf.Variable(np.ones((5, 5), "float32"))
+    tf.train.Checkpoint(model=tree(weights), crf=crf).write(str(tmp_path / "ckpt"))
+    checkpoint = model_garden.read_checkpoint(tmp_path)
+    name = "crf/transitions/.ATTRIBUTES/VARIABLE_VALUE"
+    with pytest.raises(ValueError, match=rf"place in it: {name}.*load_backbone\("):
+        build(checkpoint)
+    with pytest.warns(UserWarning, match=f"stands beside the encoder, {name}"):
+        model, report = build(checkpoint, "backbone")
+    assert_has_the_weights(model, weights)
+    assert list(report.ignored) == [name]
+
+
+def test_two_encoders_are_both_named(tmp_path):
+    one, other = (tree(weights_of_tf_2_0()) for _ in range(2))
+    tf.train.Checkpoint(query=one, passage=other).write(str(tmp_path / "ckpt"))
+    with pytest.raises(
+        ValueError, match=r"there are 2, with the tables passage/lay.* and query/layer"
+    ):
+        model_garden.read_checkpoint(tmp_path)

@@ -28,8 +28,9 @@ class Expected:
         outputs: arrays by the names of kbert's outputs, for `foreign_files.INPUTS`.
         head: what `kbert.load` makes of it; "" where its head is no kind of kbert's,
             `load` says so and `load_backbone` gives the encoder.
-        ids: of `foreign_files.TEXTS`, without [CLS] and [SEP]; None where the
-            directory has no tokenizer.
+        ids: of `texts`, without [CLS] and [SEP]; None where the directory has no
+            tokenizer.
+        texts: those of `foreign_files`, or others.
         left_out: tensors of the file that the load report must name.
         embeddings: the vectors of `foreign_files.TEXTS`, where the directory says how
             they are made.
@@ -39,6 +40,7 @@ class Expected:
     head: str = "backbone"
     ids: list | None = dataclasses.field(default_factory=lambda: files.IDS)
     left_out: tuple[str, ...] = ()
+    texts: tuple[str, ...] = files.TEXTS
     embeddings: np.ndarray | None = None
 
 
@@ -467,6 +469,99 @@ def sentence_encoder(path):
     )
 
 
+# === Tokenizers ===
+
+MARKED = ("the <e1>movie</e1>.", "<E1> hello [unused1]!")
+
+
+def _marked_classifier(path, tokenizer):
+    """A classifier with rows for the tokens that were added; its own texts' ids."""
+    files.write_vocabulary(path, {"do_lower_case": True})
+    made = files.model("BertForSequenceClassification", num_labels=3)
+    made.resize_token_embeddings(len(tokenizer))
+    return made, tokenizer(list(MARKED), add_special_tokens=False)["input_ids"]
+
+
+def _markers(path, **special):
+    """transformers' tokenizer of `vocab.txt` with two markers added."""
+    import transformers
+
+    files.write_vocabulary(path, {"do_lower_case": True})
+    made = transformers.BertTokenizer.from_pretrained(path, **special)
+    made.add_tokens(["<e1>", "</e1>"])
+    return made
+
+
+@row("transformers 5: markers added, a row for each, [unused1] special")
+def markers(path):
+    tokenizer = _markers(path, extra_special_tokens=["[unused1]"])
+    made, ids = _marked_classifier(path, tokenizer)
+    (path / "vocab.txt").unlink()
+    tokenizer.save_pretrained(path)
+    made.save_pretrained(path)
+    return Expected(files.outputs(made), "text_classifier", ids, texts=MARKED)
+
+
+@row("transformers 4: added_tokens.json, special_tokens_map.json")
+def markers_of_4(path):
+    tokenizer = _markers(path, extra_special_tokens=["[unused1]"])
+    made, ids = _marked_classifier(path, tokenizer)
+    added = {"<e1>": len(files.TOKENS), "</e1>": len(files.TOKENS) + 1}
+    files.write_json(path / "added_tokens.json", added)
+    named = {"additional_special_tokens": ["[unused1]"], "mask_token": "[MASK]"}
+    files.write_json(path / "special_tokens_map.json", named)
+    made.save_pretrained(path)
+    return Expected(files.outputs(made), "text_classifier", ids, texts=MARKED)
+
+
+@row("PreTrainedTokenizerFast: a tokenizer of one's own, the prefix @@")
+def fast(path):
+    import tokenizers
+    import transformers
+    from tokenizers import normalizers, pre_tokenizers
+
+    vocabulary = {t.replace("##", "@@"): i for i, t in enumerate(files.TOKENS)}
+    rust = tokenizers.Tokenizer(
+        tokenizers.models.WordPiece(
+            vocabulary, unk_token="[UNK]", continuing_subword_prefix="@@"
+        )
+    )
+    rust.normalizer = normalizers.BertNormalizer()
+    rust.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    special = {f"{n.lower()}_token": f"[{n}]" for n in ("PAD", "UNK", "CLS", "SEP")}
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=rust, mask_token="[MASK]", **special
+    )
+    made = files.model()
+    made.save_pretrained(path)
+    tokenizer.save_pretrained(path)
+    ids = tokenizer(list(files.TEXTS), add_special_tokens=False)["input_ids"]
+    return Expected(files.outputs(made), ids=ids)
+
+
+@row("vocab.txt with a byte order mark, a blank line, a token twice, spaces")
+def odd_vocabulary(path):
+    made = files.model(vocab_size=len(files.TOKENS) + 3)
+    lines = [*files.TOKENS, "", "hello", "cafe "]
+    lines[files.TOKENS.index("the")] = "the \t"
+    made.save_pretrained(path)
+    files.write_vocabulary(path, {"do_lower_case": True}, lines)
+    file = path / "vocab.txt"
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    # As google-research/bert's load_vocab: each line's place, the last of two.
+    places = {line.strip(): i for i, line in enumerate(lines)}
+    ids = [[places[piece] for piece in pieces] for pieces in files.PIECES]
+    return Expected(files.outputs(made), ids=ids)
+
+
+@row("an uncased vocab.txt alone beside config.json and model.safetensors")
+def uncased(path):
+    made = files.model("BertForTokenClassification", num_labels=5)
+    made.save_pretrained(path)
+    files.write_vocabulary(path, None)
+    return Expected(files.outputs(made), "token_classifier")
+
+
 # === The check ===
 
 
@@ -499,13 +594,13 @@ def vectors_difference(path: Path, expected: Expected) -> float:
     return float(np.abs(found - expected.embeddings).max())
 
 
-def ids(path: Path) -> list[list[int]]:
-    """What kbert's tokenizer of a directory makes of `TEXTS`."""
+def ids(path: Path, expected: Expected) -> list[list[int]]:
+    """What kbert's tokenizer of a directory makes of its texts."""
     from kbert.checkpoints.local_path import local_path
     from kbert.text.tokenizer_files import load_light_tokenizer
 
     tokenizer = load_light_tokenizer(local_path(path))
-    return [list(map(int, ids)) for ids in tokenizer.ids(list(files.TEXTS))]
+    return [list(map(int, ids)) for ids in tokenizer.ids(list(expected.texts))]
 
 
 def main() -> None:
@@ -530,7 +625,7 @@ def _line(made, path):
     same = "-"
     if expected.ids is not None:
         try:
-            same = "yes" if ids(path) == expected.ids else "no"
+            same = "yes" if ids(path, expected) == expected.ids else "no"
         except (ValueError, OSError):
             same = "error"
     return f"{loads:<6} {same:<6} {equal}"

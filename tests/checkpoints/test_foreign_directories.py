@@ -2,7 +2,7 @@
 
 import foreign_directories
 import pytest
-from foreign_directories import ROWS, TOLERANCE, differences
+from foreign_directories import ROWS, TOLERANCE, differences, ids
 
 from kbert.checkpoints.load_and_save import load, load_backbone
 
@@ -16,6 +16,8 @@ def test_outputs_are_those_of_the_program_that_wrote_it(row, tmp_path):
     expected = row.write(tmp_path / "model")
     found = differences(tmp_path / "model", expected)
     assert found and all(gap <= TOLERANCE for gap in found.values()), found
+    if expected.ids is not None:
+        assert ids(tmp_path / "model", expected) == expected.ids
 
 
 @pytest.mark.parametrize(

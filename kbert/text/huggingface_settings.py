@@ -11,26 +11,28 @@ What is not said takes transformers' default, which is to lower-case: most uploa
 2019 to 2021 say nothing, and were uncased.
 """
 
-import dataclasses
 import json
-import re
 import warnings
 from pathlib import Path
 
-from kbert.disk.json_object import json_object
-from kbert.text.added_tokens import AddedToken, as_added_token
 from kbert.text.characters import has_accents
+from kbert.text.huggingface_added_tokens import (
+    SPECIAL_TOKENS_MAP,
+    TOKENIZER_CONFIG,
+    added_tokens_of,
+    json_if_there,
+    said_in_file,
+    with_added,
+)
 from kbert.text.tokenizers_file import (
     TOKENIZERS_FILE,
     is_tokenizers_file,
     read_tokenizers_file,
 )
-from kbert.text.vocabulary import SPECIAL_TOKENS, Vocabulary, blank_token, read_tokens
+from kbert.text.vocabulary import SPECIAL_TOKENS, Vocabulary, read_tokens
 from kbert.text.word_piece import longest_word
 
-VOCABULARY, TOKENIZER_CONFIG = "vocab.txt", "tokenizer_config.json"
-SPECIAL_TOKENS_MAP, ADDED_TOKENS = "special_tokens_map.json", "added_tokens.json"
-MODEL_CONFIG = "config.json"
+VOCABULARY, MODEL_CONFIG = "vocab.txt", "config.json"
 # Fields of tokenizer_config.json: the argument of our tokenizers, and its type.
 WORDPIECE_FIELDS = {
     "do_lower_case": ("lowercase", bool),
@@ -47,7 +49,6 @@ SPECIAL_FIELDS = {
     "mask_token": ("mask_token", str),
 }
 DEFAULT_LOWERCASE = True  # transformers' BertTokenizer
-_EXTRA = ("additional_special_tokens", "extra_special_tokens")
 # Classes of transformers that tokenize as BERT does; "Fast" behind them is the same.
 _CLASSES = {
     *("BertTokenizer", "ElectraTokenizer", "DistilBertTokenizer"),
@@ -70,7 +71,7 @@ def huggingface_arguments(directory: Path) -> dict:
         ValueError: a damaged file, a field of a wrong type, a tokenizer.json that is
             not BERT's, or an added token whose id is another's.
     """
-    stored = _json(directory / TOKENIZER_CONFIG)
+    stored = json_if_there(directory / TOKENIZER_CONFIG)
     rust = _tokenizers_file(directory)
     arguments = _arguments(stored, WORDPIECE_FIELDS, directory / TOKENIZER_CONFIG)
     if rust and "compatibility" not in arguments:  # else it is our own, and says all
@@ -100,25 +101,25 @@ def tokenizers_file_arguments(path: Path) -> dict:
     if rust.differs:
         warnings.warn(f"{path}: {rust.differs}.", stacklevel=2)
     special = dict(SPECIAL_TOKENS) | rust.special
-    vocabulary = _with_added(rust.tokens, _said_there(rust, special), special, path)
+    vocabulary = with_added(rust.tokens, said_in_file(rust, special), special, path)
     settings = {n: v for n, v in rust.settings.items() if v is not None}
     return {"vocabulary": vocabulary} | _edition(settings, "huggingface")
 
 
 def special_arguments(directory: Path) -> dict:
     """How the special tokens are spelled, where the directory says so."""
-    stored = _json(directory / TOKENIZER_CONFIG)
+    stored = json_if_there(directory / TOKENIZER_CONFIG)
     found = _arguments(stored, SPECIAL_FIELDS, directory / TOKENIZER_CONFIG)
     if "added_tokens_decoder" not in stored:  # as transformers: it replaces the map
         path = directory / SPECIAL_TOKENS_MAP
-        found |= _arguments(_json(path), SPECIAL_FIELDS, path)
+        found |= _arguments(json_if_there(path), SPECIAL_FIELDS, path)
     return found
 
 
 def added_tokens_said(directory: Path) -> bool:
     """Whether a directory says that tokens were added beside the five special ones."""
-    stored = _json(directory / TOKENIZER_CONFIG)
-    return bool(_added_tokens(directory, stored, None, _special_spellings(directory)))
+    stored = json_if_there(directory / TOKENIZER_CONFIG)
+    return bool(added_tokens_of(directory, stored, None, _special_spellings(directory)))
 
 
 def with_added_tokens(vocabulary: Vocabulary, directory: Path, path: Path):
@@ -127,11 +128,11 @@ def with_added_tokens(vocabulary: Vocabulary, directory: Path, path: Path):
     Args:
         path: of the file that the vocabulary came from, for messages.
     """
-    stored = _json(directory / TOKENIZER_CONFIG)
+    stored = json_if_there(directory / TOKENIZER_CONFIG)
     special = {name: getattr(vocabulary, name) for name in SPECIAL_TOKENS}
-    added = _added_tokens(directory, stored, None, special)
+    added = added_tokens_of(directory, stored, None, special)
     most = _model_config(directory).get("vocab_size")
-    return _with_added(vocabulary.tokens, added, special, path, most)
+    return with_added(vocabulary.tokens, added, special, path, most)
 
 
 def _special_spellings(directory):
@@ -149,7 +150,7 @@ def check_tokenizer_class(directory: Path) -> None:
         ForeignTokenizerError: `tokenizer_class` names another, such as one that cuts
             words by MeCab first; or it is told to leave out BERT's own rules for words.
     """
-    stored = _json(directory / TOKENIZER_CONFIG)
+    stored = json_if_there(directory / TOKENIZER_CONFIG)
     where = TOKENIZER_CONFIG
     if "tokenizer_class" not in stored:
         stored = stored | _model_config(directory)
@@ -176,30 +177,6 @@ def check_tokenizer_class(directory: Path) -> None:
         )
 
 
-def written_added_tokens(vocabulary: Vocabulary) -> dict:
-    """Fields of tokenizer_config.json that say which tokens were added, and where.
-
-    All special tokens are among them, as transformers 4.34 and later write it.
-    """
-    if not vocabulary.added_tokens:
-        return {}
-    special = [AddedToken(t, special=True) for t in vocabulary.special_tokens]
-    decoder = {
-        str(vocabulary.token_to_id(token.content)): {
-            "content": token.content,
-            "lstrip": False,
-            "normalized": token.normalized,
-            "rstrip": False,
-            "single_word": token.single_word,
-            "special": token.special,
-        }
-        for token in (*special, *vocabulary.added_tokens)
-    }
-    extra = [t.content for t in vocabulary.added_tokens if t.special]
-    by_id = dict(sorted(decoder.items(), key=lambda item: int(item[0])))
-    return {"added_tokens_decoder": by_id} | ({_EXTRA[0]: extra} if extra else {})
-
-
 def _edition(arguments, compatibility):
     """Arguments under an edition of the rules; what is its default is left out."""
     most = arguments.get("max_characters_per_word")
@@ -216,14 +193,10 @@ def _has_lines(directory):
     return (directory / VOCABULARY).is_file()
 
 
-def _json(path):
-    return json_object(path) if path.is_file() else {}
-
-
 def _model_config(directory):
     """`config.json`; what is wrong with it, those will say who need it."""
     try:
-        return _json(directory / MODEL_CONFIG)
+        return json_if_there(directory / MODEL_CONFIG)
     except ValueError:
         return {}
 
@@ -258,26 +231,9 @@ def _vocabulary(directory, stored, rust):
     else:
         path = directory / VOCABULARY
         tokens = read_tokens(path)
-    added = _added_tokens(directory, stored, rust, special)
+    added = added_tokens_of(directory, stored, rust, special)
     most = _model_config(directory).get("vocab_size")
-    return _with_added(tokens, added, special, path, most)
-
-
-def _with_added(tokens, added, special, path, most=None):
-    """The vocabulary of tokens and of the added ones, (token, id or None) by content.
-
-    Args:
-        special: arguments of `Vocabulary`.
-        path: of the file that the tokens came from.
-        most: the rows of the model, where they are known.
-    """
-    tokens = list(tokens)
-    places = {token: id for id, token in enumerate(tokens)}
-    placed = [_placed(tokens, places, id, t, most, path) for t, id in added.values()]
-    try:
-        return Vocabulary(tokens, **special, added_tokens=filter(None, placed))
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+    return with_added(tokens, added, special, path, most)
 
 
 def _compare(tokens, directory, rust):
@@ -295,107 +251,6 @@ def _compare(tokens, directory, rust):
             "that is not the model's.",
             stacklevel=2,
         )
-
-
-def _added_tokens(directory, stored, rust, special):
-    """Content -> (token, id or None if none is said), the five special ones left out.
-
-    As transformers 5 reads them: the decoder of tokenizer_config.json, or without one
-    the older files; then all that are called special by name.
-    """
-    found = _said_there(rust, special) if rust else {}
-
-    def add(token, id=None):
-        if token.content not in special.values():
-            found[token.content] = (token, id)
-
-    where = directory / TOKENIZER_CONFIG
-    maps = [stored]
-    decoder = stored.get("added_tokens_decoder")
-    if decoder is None:
-        maps.append(_json(directory / SPECIAL_TOKENS_MAP))
-        extra = {_content(token) for map in maps for token in _special_in(map)}
-        for content, id in _json(directory / ADDED_TOKENS).items():
-            is_special = content in extra
-            add(AddedToken(content, not is_special, special=is_special), id)
-    else:
-        for id, token in _dict(decoder, "added_tokens_decoder", where).items():
-            add(as_added_token(token), int(id))
-    for map in maps:
-        for token in _special_in(map):
-            content = _content(token)
-            if content in found:
-                token, id = found[content]
-                add(dataclasses.replace(token, special=True), id)
-            else:
-                flags = token if isinstance(token, dict) else {"content": token}
-                add(as_added_token({**flags, "special": True}))
-    return found
-
-
-def _said_there(rust, special):
-    """The added tokens of a tokenizer.json, in the form of `_added_tokens`."""
-    return {
-        token.content: (token, id)
-        for id, token in rust.added
-        if token.content not in special.values()
-    }
-
-
-def _special_in(stored):
-    """What a map names as special tokens beside the five, as strings or dicts."""
-    named = [
-        value
-        for name, value in stored.items()
-        if re.fullmatch(r"\w+_token", name) and _content(value)
-    ]
-    for name in _EXTRA:
-        extra = stored.get(name) or []
-        named += extra.values() if isinstance(extra, dict) else extra
-    return [token for token in named if _content(token)]
-
-
-def _content(token):
-    return (
-        token.get("content")
-        if isinstance(token, dict)
-        else (token if isinstance(token, str) else None)
-    )
-
-
-def _placed(tokens, places, id, token, most, path):
-    """Gives an added token its place in `tokens`, if it has none there (`places`).
-
-    Returns: the token with `is_piece` set; None where it has no row in the model.
-    """
-    there = places.get(token.content)
-    if there is not None and id in (None, there):
-        return token
-    if there is not None:
-        raise ValueError(
-            f"Expected one id for the added token {token.content!r}; {path} has it as "
-            f"{there}, and the list of added tokens says {id}. Correct one of them."
-        )
-    if id is None:
-        id = len(tokens)
-        if isinstance(most, int) and id >= most:
-            warnings.warn(
-                f"{path}: the special token {token.content!r} is not in it, and the "
-                f"model has {most:,} rows; where a text spells it, it is text.",
-                stacklevel=2,
-            )
-            return None
-    while len(tokens) <= id:
-        tokens.append(blank_token(len(tokens)))
-    if tokens[id] != blank_token(id):
-        raise ValueError(
-            f"Expected an id of its own for the added token {token.content!r}; the "
-            f"list of added tokens says {id}, which is {tokens[id]!r} in {path}. "
-            "Correct one of them."
-        )
-    tokens[id] = token.content
-    places[token.content] = id
-    return dataclasses.replace(token, is_piece=False)
 
 
 def _say_conflict(directory, settings, arguments):
@@ -432,15 +287,6 @@ def _check_default(vocabulary, arguments, directory):
             f"{TOKENIZER_CONFIG} there.",
             stacklevel=2,
         )
-
-
-def _dict(value, name, path):
-    if not isinstance(value, dict):
-        raise ValueError(
-            f"Expected an object for {name} in {path}; it says {str(value)[:60]}. "
-            "Correct it there."
-        )
-    return value
 
 
 def _arguments(stored, fields, path):

@@ -21,6 +21,7 @@ from kbert.text.foreign_settings import (
     kerashub_settings,
     said_guess,
 )
+from kbert.text.huggingface_added_tokens import written_added_tokens
 from kbert.text.huggingface_settings import (
     MODEL_CONFIG,
     SPECIAL_FIELDS,
@@ -33,7 +34,6 @@ from kbert.text.huggingface_settings import (
     special_arguments,
     tokenizers_file_arguments,
     with_added_tokens,
-    written_added_tokens,
 )
 from kbert.text.reference_tokenizer import ReferenceTokenizer
 from kbert.text.sentencepiece_model import read_model, vocabulary_of

@@ -165,6 +165,8 @@ def test_ids_with_gaps_and_ids_that_are_taken(tmp_path):
     for added, message in (
         ({"<e1>": 6}, "says 6, which is 'hello' in .*vocab.txt"),
         ({"hello": 9}, "added token 'hello'; .*vocab.txt has it as 6.*says 9"),
+        ({"<e1>": "24"}, "an id for the added token '<e1>' .*vocab.txt; they say '24'"),
+        ({"<e1>": -1}, "they say -1"),
     ):
         directory_of(tmp_path, {"added_tokens": added})
         with pytest.raises(ValueError, match=message):

@@ -29,6 +29,7 @@ from kbert.text.tokenizer_files import (
     vocabulary_file,
     write_tokenizer,
 )
+from kbert.text.tokenizers_file import ForeignTokenizerError
 from kbert.text.vocabulary import Vocabulary
 
 # Whoever has a model directory finds its tokenizer here too.
@@ -122,9 +123,17 @@ def _load(directory_or_preset, head, dtype):
             stacklevel=3,
         )
     if vocabulary_file(directory):
-        rows = backbone_of(model).vocabulary_size
-        check_vocabulary(load_vocabulary(directory), rows, directory)
+        _check_own_vocabulary(model, directory)
     return model, report
+
+
+def _check_own_vocabulary(model, directory):
+    try:
+        vocabulary = load_vocabulary(directory)
+    except ForeignTokenizerError as error:  # of use with other ids all the same
+        warnings.warn(f"The model is loaded without a tokenizer. {error}", stacklevel=4)
+        return
+    check_vocabulary(vocabulary, backbone_of(model).vocabulary_size, directory)
 
 
 def _load_keras(path, head, dtype):

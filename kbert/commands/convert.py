@@ -12,8 +12,8 @@ from kbert.commands.early_checks import (
 )
 from kbert.disk.whole_directories import write_directory
 from kbert.text.added_tokens import lost_added_tokens
-from kbert.text.huggingface_settings import ForeignTokenizerError
 from kbert.text.tokenizer_files import load_light_tokenizer
+from kbert.text.tokenizers_file import ForeignTokenizerError
 
 TARGETS = ("huggingface", "google-tf1", "kerashub", "keras")
 # Fields of config.json that are written from the model itself, or untrue afterwards.

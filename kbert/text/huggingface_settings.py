@@ -26,6 +26,7 @@ from kbert.text.huggingface_added_tokens import (
 )
 from kbert.text.tokenizers_file import (
     TOKENIZERS_FILE,
+    ForeignTokenizerError,
     is_tokenizers_file,
     read_tokenizers_file,
 )
@@ -68,8 +69,9 @@ def huggingface_arguments(directory: Path) -> dict:
     tokenizer.json alone is of `compatibility="huggingface"`, whose ids it stands for.
 
     Raises:
-        ValueError: a damaged file, a field of a wrong type, a tokenizer.json that is
-            not BERT's, or an added token whose id is another's.
+        ForeignTokenizerError: a tokenizer.json that is not BERT's.
+        ValueError: a damaged file, a field of a wrong type, or an added token whose id
+            is another's.
     """
     stored = json_if_there(directory / TOKENIZER_CONFIG)
     rust = _tokenizers_file(directory)
@@ -137,10 +139,6 @@ def with_added_tokens(vocabulary: Vocabulary, directory: Path, path: Path):
 
 def _special_spellings(directory):
     return dict(SPECIAL_TOKENS) | special_arguments(directory)
-
-
-class ForeignTokenizerError(ValueError):
-    """A directory's texts are tokenized by something that kbert does not have."""
 
 
 def check_tokenizer_class(directory: Path) -> None:

@@ -27,6 +27,10 @@ _SEQUENCES = {
 _SPLITS = (("BertPreTokenizer",), ("WhitespaceSplit", "Punctuation"))
 
 
+class ForeignTokenizerError(ValueError):
+    """A directory's texts are tokenized by something that kbert does not have."""
+
+
 @dataclasses.dataclass(frozen=True)
 class TokenizersFile:
     """What a `tokenizer.json` says.
@@ -56,8 +60,9 @@ def read_tokenizers_file(path: Path) -> TokenizersFile:
     """Reads a `tokenizer.json` whose model is WordPiece.
 
     Raises:
-        ValueError: another model, or a normalizer or pre-tokenizer that BERT's rules
-            cannot do; the message names it. Damaged ids, too.
+        ForeignTokenizerError: another model, or a normalizer or pre-tokenizer that
+            BERT's rules cannot do; the message names it.
+        ValueError: damaged ids.
     """
     stored = json_object(path)
     model = _object(stored, "model", path)
@@ -65,7 +70,7 @@ def read_tokenizers_file(path: Path) -> TokenizersFile:
         "WordPiece" if "continuing_subword_prefix" in model else "another kind"
     )
     if kind != "WordPiece":
-        raise ValueError(
+        raise ForeignTokenizerError(
             f"{path}: expected a WordPiece model, which BERT has; it is {kind}. Use "
             "the files of a BERT tokenizer."
         )
@@ -173,7 +178,7 @@ def _tokens(vocab, prefix, added, path):
             token = "##" + token.removeprefix(prefix)
         by_id[id] = token
     if not prefix or len(set(by_id.values())) < len(by_id):
-        raise ValueError(
+        raise ForeignTokenizerError(
             f'{path}: expected pieces that can be told apart with "##" before what '
             f"continues a word; its prefix is {prefix!r}. Learn a vocabulary with "
             '"##".'
@@ -211,7 +216,7 @@ def _normalization(stored, path):
     elif kinds in _SEQUENCES:
         settings, cleans = {**_SEQUENCES[kinds], "split_on_cjk": False}, False
     else:
-        raise ValueError(
+        raise ForeignTokenizerError(
             f"{path}: expected a normalizer that BERT's rules can do (BertNormalizer; "
             "Lowercase; NFD, StripAccents, Lowercase); it has "
             f"{', '.join(map(str, kinds))}. Tokenize with the library that wrote it, "
@@ -226,7 +231,7 @@ def _check_splits(stored, path):
     kinds = tuple(step.get("type") for step in steps)
     isolates = all(step.get("behavior", "Isolated") == "Isolated" for step in steps)
     if kinds not in _SPLITS or not isolates:
-        raise ValueError(
+        raise ForeignTokenizerError(
             f"{path}: expected words split as BERT splits them (BertPreTokenizer, or "
             "WhitespaceSplit and Punctuation); it has "
             f"{', '.join(map(str, kinds)) or 'no pre_tokenizer'}. Tokenize with the "

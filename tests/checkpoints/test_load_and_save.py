@@ -303,6 +303,19 @@ def test_a_smaller_vocabulary_warns(saved):
         load(saved)
 
 
+def test_a_model_of_another_tokenizer_is_loaded_without_it(tmp_path):
+    saved = save(made(), tmp_path / "model", tokenizer())
+    (saved / "vocab.txt").unlink()
+    file = saved / "tokenizer.json"
+    stored = json.loads(file.read_text("utf-8"))
+    stored["model"]["type"] = "Unigram"
+    file.write_text(json.dumps(stored), "utf-8")
+    with pytest.warns(UserWarning, match="without a tokenizer. .*WordPiece.* Unigram"):
+        assert_same_weights(load(saved), made())
+    with pytest.raises(ValueError, match="expected a WordPiece model"):
+        load_tokenizer(saved)
+
+
 def test_an_unknown_name(tmp_path):
     message = "Expected a model directory or the name of a preset; no-such-model is"
     with pytest.raises(FileNotFoundError, match=message):

@@ -1,119 +1,14 @@
-"""One model in the files of many programs: weights, settings, tokenizers.
+"""Weights, settings and tokenizers in the files of many programs.
 
-The model is transformers', tiny and random; the names are those under which each
-program stores its tensors, spelled here a second time and by rule, so that nothing is
-tested against kbert's own tables.
+The names are those under which each program stores its tensors, spelled here a second
+time and by rule, so that nothing is tested against kbert's own tables.
 """
 
-import functools
 import json
 from pathlib import Path
 
 import numpy as np
-
-TOKENS = [
-    *["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused1]"],
-    *["hello", "world", "the", "movie", "##s", "cafe", "a", "!", ",", "."],
-    *["un", "##believ", "##able", "##ing", "電", "影"],
-]
-TEXTS = ("Hello World!", "the movies, Café.", "UNBELIEVABLE 電影")
-PIECES = (
-    ["hello", "world", "!"],
-    ["the", "movie", "##s", ",", "cafe", "."],
-    ["un", "##believ", "##able", "電", "影"],
-)
-IDS = [[TOKENS.index(piece) for piece in pieces] for pieces in PIECES]
-LENGTH = 24
-SIZES = {
-    "vocab_size": len(TOKENS),
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "hidden_size": 16,
-    "intermediate_size": 24,
-    "max_position_embeddings": LENGTH,
-}
-INPUTS = {
-    "token_ids": [[2, 7, 4, 3, 9, 3, 0, 0], [2, 8, 11, 3, 0, 0, 0, 0]],
-    "segment_ids": [[0, 0, 0, 0, 1, 1, 0, 0], [0] * 8],
-    "padding_mask": [[1] * 6 + [0] * 2, [1] * 4 + [0] * 4],
-}
-INPUTS = {name: np.array(rows, "int32") for name, rows in INPUTS.items()}
-# Outputs of transformers and of kbert.
-OUTPUTS = {
-    "last_hidden_state": "sequence_output",
-    "pooler_output": "pooled_output",
-    "prediction_logits": "masked_lm",
-    "seq_relationship_logits": "next_sentence",
-    "logits": "logits",
-    "start_logits": "start_logits",
-    "end_logits": "end_logits",
-}
-
-
-@functools.cache
-def model(kind="BertModel", **fields):
-    """A model of transformers, the same numbers each time; `fields` of its config."""
-    import torch
-    import transformers
-
-    torch.manual_seed(3)
-    made = getattr(transformers, kind)(transformers.BertConfig(**SIZES | fields))
-    with torch.no_grad():
-        for parameter in made.parameters():
-            parameter.normal_(0, 0.4)
-    return made.eval()
-
-
-def outputs(made) -> dict:
-    """What it gives for `INPUTS`, under kbert's names."""
-    import torch
-
-    names = {
-        "token_ids": "input_ids",
-        "segment_ids": "token_type_ids",
-        "padding_mask": "attention_mask",
-    }
-    inputs = {names[name]: torch.tensor(rows).long() for name, rows in INPUTS.items()}
-    with torch.no_grad():
-        found = made(**inputs)
-    given = {ours: found[name] for name, ours in OUTPUTS.items() if name in found}
-    given = {ours: array.numpy() for ours, array in given.items() if array is not None}
-    if made.__class__.__name__ == "BertForMaskedLM":
-        given["masked_lm"] = given.pop("logits")
-    return given
-
-
-def states(made, length=LENGTH) -> list[np.ndarray]:
-    """The last vectors (L, D) of the tokens of `TEXTS`, of at most `length` tokens."""
-    import torch
-
-    found = []
-    for ids in IDS:
-        row = [TOKENS.index("[CLS]"), *ids[: length - 2], TOKENS.index("[SEP]")]
-        with torch.no_grad():
-            found.append(made(torch.tensor([row])).last_hidden_state[0].numpy())
-    return found
-
-
-def tensors(made, prefix="") -> dict:
-    """Its state dict in NumPy; a tied decoder is left out."""
-    found = {}
-    for name, tensor in made.state_dict().items():
-        if not name.startswith("cls.predictions.decoder."):
-            found[f"{prefix}{name}"] = tensor.numpy().copy()
-    return found
-
-
-def config(made, **fields) -> dict:
-    """`config.json` as transformers of all versions wrote it, without later fields."""
-    stored = {"model_type": "bert", "architectures": [made.__class__.__name__]}
-    kept = ("hidden_act", "type_vocab_size", "layer_norm_eps", *SIZES)
-    stored |= {name: getattr(made.config, name) for name in kept}
-    if hasattr(made, "classifier"):
-        labels = dict(made.config.id2label)
-        stored["id2label"] = {str(i): label for i, label in labels.items()}
-    stored |= fields
-    return {name: value for name, value in stored.items() if value is not None}
+from foreign_reference import TOKENS
 
 
 def write_json(path: Path, content) -> None:
@@ -141,6 +36,13 @@ def write_sentence_modules(directory: Path, names, first="") -> None:
         for i, name in enumerate(names)
     ]
     write_json(directory / "modules.json", modules)
+
+
+def write_safetensors(path: Path, arrays: dict) -> None:
+    from safetensors.numpy import save_file
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(arrays, path, metadata={"format": "pt"})
 
 
 def write_torch(path: Path, content: dict, **options) -> None:

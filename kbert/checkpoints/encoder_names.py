@@ -10,6 +10,7 @@ model around it, "module._orig_mod." or "model." above, may have a head.
 """
 
 import dataclasses
+import re
 from collections.abc import Iterable
 
 # Modules that hold another one and compute what it computes: DataParallel and its
@@ -29,7 +30,9 @@ _OF_TRAINING = {
     *("loss", "loss_fct", "loss_fn", "loss_func", "loss_function", "criterion"),
     *("loss_scale", "loss_scaler", "current_loss_scale", "good_steps", "bad_steps"),
     *("num_good_steps", "class_weight", "class_weights", "pos_weight", "optimizer"),
+    *("global_step", "num_updates"),
 }
+_METRIC = re.compile(r"(train|val|valid|validation|test)_")  # as Lightning's users do
 # Architectures whose tensors are named as BERT's are, or nearly so: the name of their
 # encoder, as transformers spells it, which is `model_type` too.
 _OTHERS = {
@@ -163,10 +166,11 @@ def of_training(name: str) -> str | None:
     """Why a tensor may be left out that is no part of any model; or None.
 
     >>> of_training("module.loss_fct.weight"), of_training("crf_loss/transitions")
-    ('of the loss', None)
+    ('of training, not of the model', None)
     """
     words = name.replace("/", ".").split(".")
-    return "of the loss" if _OF_TRAINING.intersection(words) else None
+    is_of_training = _OF_TRAINING.intersection(words) or any(map(_METRIC.match, words))
+    return "of training, not of the model" if is_of_training else None
 
 
 def architecture_of(name: str) -> str | None:

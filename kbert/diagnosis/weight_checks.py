@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from kbert.checkpoints.encoder_names import architecture_of
 from kbert.checkpoints.weight_maps import (
     HUGGINGFACE_ACTIVATIONS,
     HUGGINGFACE_CONFIG_FIELDS,
@@ -28,7 +29,7 @@ _SHOWN = 5
 def settings(case: Case) -> Iterator[Finding]:
     """Settings that kbert can compute, and tensors of the sizes they say."""
     config = case.config
-    if config.get("model_type", "bert") != "bert":
+    if architecture_of(str(config.get("model_type") or "bert")):
         yield Finding(
             "error",
             f'config.json says "model_type": "{config["model_type"]}"; other models '

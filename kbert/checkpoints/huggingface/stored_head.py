@@ -10,10 +10,12 @@ from kbert.registry import ARCHITECTURES, HEADS, KINDS
 
 
 def architecture(config: Mapping) -> str | None:
-    """The class that config.json names first; those of TensorFlow have a TF before."""
+    """The class that config.json names first, without the TF or Flax of its twins."""
     names = config.get("architectures")
     name = names[0] if isinstance(names, list) and names else None
-    return name.removeprefix("TF") if isinstance(name, str) else None
+    if not isinstance(name, str):
+        return None
+    return name.removeprefix("TF").removeprefix("Flax")
 
 
 def stored_head(

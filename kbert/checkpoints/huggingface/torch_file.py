@@ -34,8 +34,9 @@ _MAGIC_NUMBER, _PROTOCOL_VERSION = 0x1950A86A20F9469CFC6C, 1001
 _ZIP_MAGIC = b"PK\x03\x04"
 _LOCAL_HEADER = struct.Struct("<4s22xHH")  # signature, …, lengths of name and extra
 _IS_ENCRYPTED, _NAME_IS_UTF8 = 0x1, 0x800
-# Where a training loop puts the state dict among its other things.
-_WRAPPERS = ("state_dict", "model_state_dict", "model")
+# Where a training loop puts the state dict among its other things; under another name,
+# if it is the only dict of tensors there.
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "module")
 
 
 class TorchFile(Mapping):
@@ -100,7 +101,8 @@ def read_torch_file(path: str | os.PathLike) -> Mapping[str, np.ndarray]:
         tensors["bert.pooler.dense.bias"]  # float32 (768,), read now
 
     What stands beside the tensors, such as an epoch, is left out. A state dict may be
-    one level down, under "state_dict", "model_state_dict" or "model".
+    one level down, under "state_dict", "model_state_dict", "model" or "module", or be
+    the only dict of tensors there.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -278,6 +280,9 @@ def _state_dict(value: object) -> dict[str, StoredTensor]:
     if not isinstance(value, dict):
         raise ValueError(f"it holds a {type(value).__name__}, not a state dict")
     inner = [value[name] for name in _WRAPPERS if isinstance(value.get(name), dict)]
+    if not inner:
+        of_tensors = [v for n, v in value.items() if _may_be_state_dict(n, v)]
+        inner = of_tensors if len(of_tensors) == 1 else []
     for names in (value, *inner):
         tensors = {n: t for n, t in names.items() if isinstance(t, StoredTensor)}
         if not all(isinstance(name, str) for name in tensors):
@@ -287,4 +292,12 @@ def _state_dict(value: object) -> dict[str, StoredTensor]:
     raise ValueError(
         "it holds no tensors, neither at the top nor under "
         f"{', '.join(_WRAPPERS[:-1])} or {_WRAPPERS[-1]}"
+    )
+
+
+def _may_be_state_dict(name, value):
+    if str(name).startswith(("optim", "sched", "scaler")):
+        return False
+    return isinstance(value, dict) and any(
+        isinstance(held, StoredTensor) for held in value.values()
     )

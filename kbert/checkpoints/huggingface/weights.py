@@ -81,10 +81,22 @@ def open_weights(directory: Path) -> Mapping[str, np.ndarray]:
             f" {others[0]} is, which is not read: save the model as {WEIGHTS} with the "
             "program that made it."
         )
+    torch_files = sorted(p.name for p in directory.iterdir() if _may_be_torch(p))
+    if torch_files:
+        message += (
+            f" {torch_files[0]} is: if it holds a state dict, name it {_TORCH_WEIGHTS}."
+        )
     half = sorted(p.name for p in directory.glob("*.incomplete"))
     if half:
         message += f" {half[0]} is a download that was not finished: start it again."
     raise FileNotFoundError(message)
+
+
+def _may_be_torch(path):
+    """Written by torch.save under a name of the user's own, and no optimizer's."""
+    beside = ("training_args", "optimizer", "scheduler", "rng_state", "scaler")
+    is_torch = path.suffix in (".bin", ".pt", ".pth", ".ckpt")
+    return is_torch and path.is_file() and not path.name.startswith(beside)
 
 
 def _warn_of_others(directory, name, tensors, other):

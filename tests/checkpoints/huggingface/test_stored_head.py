@@ -131,3 +131,12 @@ def test_two_files_of_weights_that_differ(saved):
         model = load(saved)
     kernel = model.classifier.kernel.numpy()
     assert np.array_equal(kernel, made().classifier.kernel.numpy())
+
+
+def test_weights_under_a_name_of_ones_own(saved):
+    (saved / "model.safetensors").rename(saved / "best_model.pt")
+    (saved / "training_args.bin").write_bytes(b"")
+    with pytest.raises(
+        FileNotFoundError, match=r"best_model\.pt is: if it holds a state dict, name it"
+    ):
+        load(saved)

@@ -156,7 +156,9 @@ def test_forms_of_older_versions(layout, tmp_path):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("name", ["state_dict", "model_state_dict", "model"])
+@pytest.mark.parametrize(
+    "name", ["state_dict", "model_state_dict", "model", "module", "net"]
+)
 def test_state_dict_one_level_down(layout, name, tmp_path):
     value = {"epoch": 3, "rate": b"G" + struct.pack(">d", 0.5), name: {"a": tensor()}}
     tensors = read(WRITERS[layout](tmp_path / "a.bin", value))
@@ -587,6 +589,8 @@ def test_no_state_dict(layout, tmp_path):
     with pytest.raises(ValueError, match="no tensors, neither at the top nor under"):
         value = {"state_dict": {"state_dict": {"a": tensor()}}}
         read(WRITERS[layout](path, value))
+    with pytest.raises(ValueError, match="no tensors, neither at the top nor under"):
+        read(WRITERS[layout](path, {"a": {"a": tensor()}, "b": {"a": tensor()}}))
     with pytest.raises(ValueError, match="tensors whose names are no text"):
         read(WRITERS[layout](path, {1: tensor()}))
 

@@ -62,11 +62,11 @@ def ids(path: Path, expected: Expected) -> list[list[int]]:
 
 def main() -> None:
     """Prints one line for each row: loads, ids equal, outputs equal."""
-    print(f"{'make':<64} loads  ids    outputs")
+    print(f"{'make':<74} loads  ids    outputs")
     for made in ROWS:
         with tempfile.TemporaryDirectory() as directory, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            print(f"{made.name:<64} {_line(made, Path(directory) / 'model')}")
+            print(f"{made.name:<74} {_line(made, Path(directory) / 'model')}")
 
 
 def _line(made, path):
@@ -78,7 +78,8 @@ def _line(made, path):
         if expected.embeddings is not None:
             gaps.append(vectors_difference(path, expected))
         largest = max(gaps)
-        loads, equal = "yes", "yes" if largest <= TOLERANCE else f"no: {largest:.1g}"
+        words = "yes" if largest <= TOLERANCE else "no"
+        loads, equal = "yes", f"{words}, {largest:.1g}"
     except (ValueError, OSError) as error:
         loads, equal = "no", str(error)[:80]
     same = "-"

@@ -1,4 +1,4 @@
-"""Model directories of every make, by how their weights are stored: see `foreign_rows`."""
+"""Model directories by how their weights are stored: rows of `foreign_rows`."""
 
 import copy
 import json

@@ -1,6 +1,4 @@
-"""Model directories of every make, by how their tokenizers are stored: see
-`foreign_rows`.
-"""
+"""Model directories by how their tokenizers are stored: rows of `foreign_rows`."""
 
 import foreign_files as files
 from foreign_reference import PIECES, TEXTS, TOKENS, reference

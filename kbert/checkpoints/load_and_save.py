@@ -115,8 +115,9 @@ def _load(directory_or_preset, head, dtype):
         return _load_keras(path, head, dtype)
     model, report = build(find_checkpoint(path), head, dtype)
     directory = path if path.is_dir() else path.parent
-    try:
-        backbone_of(model).text_vectors = read_text_vectors(directory)
+    try:  # of a model with a head, the answers are wanted
+        if model is backbone_of(model):
+            model.text_vectors = read_text_vectors(directory)
     except ValueError as error:
         warnings.warn(
             f"{directory}: its own vectors of texts are not computed. {error}",

@@ -12,7 +12,10 @@ from kbert.layers.initializer import filled_later, kernel_initializer
 from kbert.models.backbone import BertBackbone, backbone_of
 from kbert.registry import HEADS, KINDS, kind_of, loaded
 
-_ALONE = "Its backbone loads by itself: kbert.load_backbone(path)."
+_ALONE = (
+    "Its backbone loads by itself: kbert.load_backbone(path), or kbert convert --head "
+    "backbone."
+)
 _BESIDE = "beside the encoder"
 
 

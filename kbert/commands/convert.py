@@ -11,16 +11,28 @@ from kbert.commands.early_checks import (
     check_output,
 )
 from kbert.disk.whole_directories import write_directory
+from kbert.registry import HEADS
 from kbert.text.added_tokens import lost_added_tokens
 from kbert.text.tokenizer_files import load_light_tokenizer
 from kbert.text.tokenizers_file import ForeignTokenizerError
 
 TARGETS = ("huggingface", "google-tf1", "kerashub", "keras")
 # Fields of config.json that are written from the model itself, or untrue afterwards.
-_OF_MODEL = ("architectures", "transformers_version", "dtype", "torch_dtype")
+_OF_MODEL = (
+    *("architectures", "model_type"),
+    *("transformers_version", "dtype", "torch_dtype"),
+)
+# Those of a head, where another is asked for.
+_OF_HEAD = ("id2label", "label2id", "num_labels", "problem_type", "kbert")
 
 
-def convert(model: str, to: str, output: str, overwrite: bool = False) -> Path:
+def convert(
+    model: str,
+    to: str,
+    output: str,
+    overwrite: bool = False,
+    head: str | None = None,
+) -> Path:
     """Convert a checkpoint to another format, heads and vocabulary included.
 
     Reads Hugging Face directories, Google's TF1 checkpoints, those of the TF2 Model
@@ -33,8 +45,11 @@ def convert(model: str, to: str, output: str, overwrite: bool = False) -> Path:
         to: huggingface (kbert's own), google-tf1, kerashub or keras.
         output: the directory to write, or for keras the file, ending in .keras.
         overwrite: replace an output that exists.
+        head: make this model instead of the checkpoint's own, as backbone of one whose
+            head kbert has no model for; what is left out is listed.
     """
     check_choice("--to", to, TARGETS)
+    check_choice("head", head, HEADS)
     check_model(model)
     check_output(output, overwrite, "file" if to == "keras" else "directory")
     output = Path(output)
@@ -44,14 +59,14 @@ def convert(model: str, to: str, output: str, overwrite: bool = False) -> Path:
     from kbert.checkpoints.keras.keras_file import write_keras
     from kbert.checkpoints.load_and_save import load_with_report, save
 
-    loaded, report = load_with_report(path)
+    loaded, report = load_with_report(path, head=head)
     print(report)
     tokenizer = _tokenizer(path)
     vectors = getattr(loaded, "text_vectors", None)
     if vectors is not None and to != "huggingface":
         print(f"lost: how texts get their vectors ({vectors}).")
     if to == "huggingface":
-        save(loaded, output, tokenizer, _config(path), overwrite)
+        save(loaded, output, tokenizer, _config(path, head), overwrite)
     elif to == "google-tf1":
         _write_google(loaded, output, tokenizer, overwrite)
     elif to == "kerashub":
@@ -78,7 +93,7 @@ def _tokenizer(path):
         return None
 
 
-def _config(path):
+def _config(path, head):
     """Labels and settings of a Hugging Face directory, beside what the model says."""
     from kbert.checkpoints.huggingface.directory import read_config
 
@@ -88,7 +103,8 @@ def _config(path):
         return {}
     if "model_type" not in config:  # another format's config.json
         return {}
-    return {name: value for name, value in config.items() if name not in _OF_MODEL}
+    left = _OF_MODEL + (_OF_HEAD if head else ())
+    return {name: value for name, value in config.items() if name not in left}
 
 
 def _write_google(model, output, tokenizer, overwrite):

@@ -32,7 +32,7 @@ from kbert.text.vocabulary_report import format_report, vocabulary_report
 
 REPORT = "vocabulary_report.json"
 # Fields of config.json that another vocabulary, or kbert's own weights, make untrue.
-_STALE = ("architectures", "vocab_size", "dtype", "torch_dtype")
+_STALE = ("architectures", "model_type", "vocab_size", "dtype", "torch_dtype")
 
 
 def vocab(
@@ -234,8 +234,12 @@ def _write_changed(model, tokenizer, vocabulary, output, overwrite):
     save(changed, output, new_tokenizer, config, overwrite)
     added = len(set(vocabulary.tokens) - set(old.tokens))
     dropped = len(set(old.tokens) - set(vocabulary.tokens))
-    before, after = ((d / WEIGHTS).stat().st_size / 1e6 for d in (directory, output))
+    sizes = [
+        f"{(place / WEIGHTS).stat().st_size / 1e6:.1f} MB"
+        for place in (directory, output)
+        if (place / WEIGHTS).is_file()  # not of pytorch_model.bin and its kin
+    ]
     print(
         f"{len(old):,} tokens -> {len(vocabulary):,}: {added:,} new, {dropped:,} "
-        f"dropped; {WEIGHTS} {before:.1f} MB -> {after:.1f} MB"
+        f"dropped; {WEIGHTS} {' -> '.join(sizes)}"
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from kbert.disk.provenance import sha256, versions
 from kbert.export.servable import Servable
 from kbert.models.backbone import backbone_of
+from kbert.models.text_vectors import TextVectors
 from kbert.registry import KINDS, kind_of
 from kbert.signatures import Signature
 
@@ -69,3 +70,15 @@ def _facts(facts):
     if not isinstance(facts, dict) or "source" not in facts:
         return facts
     return facts | {"source": Path(facts["source"]).name}
+
+
+def card_of_embed(vectors: TextVectors) -> dict:
+    """How vectors of texts are made, for the card."""
+    return {
+        "vectors": str(vectors),
+        "pooling": list(vectors.poolings),
+        "normalized": vectors.is_normalized,
+        "sequence_length": vectors.sequence_length,
+        "prompt": vectors.prompt,
+        "prompts": dict(vectors.prompts),
+    }

@@ -7,7 +7,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from kbert.disk.whole_directories import write_directory
-from kbert.export.model_card import model_card
+from kbert.export.model_card import card_of_embed, model_card
 from kbert.export.servable import Servable, next_version
 from kbert.export.served_model import ServedModel
 from kbert.export.warm_up import write_warm_up
@@ -38,7 +38,7 @@ def write_saved_model(
     """
     served = ServedModel(servable, pooling, normalize)
     card = model_card(servable, served.declared)
-    card["embed"] = _of_embed(served.text_vectors)
+    card["embed"] = card_of_embed(served.text_vectors)
     version = next_version(Path(output) / servable.name)
     with write_directory(version) as aside, tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / MODEL_CARD
@@ -48,15 +48,3 @@ def write_saved_model(
         if warm_up:
             write_warm_up(aside, servable.name, served.declared)
     return version
-
-
-def _of_embed(vectors):
-    """How vectors of texts are made, for the card."""
-    return {
-        "vectors": str(vectors),
-        "pooling": list(vectors.poolings),
-        "normalized": vectors.is_normalized,
-        "sequence_length": vectors.sequence_length,
-        "prompt": vectors.prompt,
-        "prompts": dict(vectors.prompts),
-    }

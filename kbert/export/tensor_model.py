@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from kbert.checkpoints.huggingface.directory import write_config
 from kbert.disk.whole_directories import write_directory
-from kbert.export.model_card import model_card
+from kbert.export.model_card import card_of_embed, model_card
 from kbert.export.servable import Servable, next_version
 from kbert.models.backbone import backbone_of
 from kbert.registry import kind_of
@@ -117,6 +117,9 @@ def export_tensors(
         signature = tensor_model.signature
         card = model_card(servable, {signature.name: signature})
         card |= {"file": file_name, **facts, "largest_difference": difference}
+        vectors = backbone_of(servable.model).text_vectors
+        if vectors is not None:  # for the caller to compute: not inside
+            card["embed"] = card_of_embed(vectors)
         text = json.dumps(card, ensure_ascii=False, indent=2)
         (aside / MODEL_CARD).write_text(text + "\n", "utf-8")
     return version

@@ -146,7 +146,9 @@ def with_sizes(model: keras.Model, **sizes) -> keras.Model:
     resized = keras.saving.serialize_keras_object(backbone)
     resized["config"] |= sizes
     if model is backbone:
-        return keras.saving.deserialize_keras_object(resized)
+        new = keras.saving.deserialize_keras_object(resized)
+        new.text_vectors = backbone.text_vectors
+        return new
     return type(model).from_config(model.get_config() | {"backbone": resized})
 
 

@@ -2,9 +2,12 @@
 
 import json
 
+import foreign_directories
 import keras
 import numpy as np
 import pytest
+from foreign_rows import Expected
+from foreign_table import differences
 
 import kbert
 from kbert.checkpoints.model_builder import variables_of
@@ -133,3 +136,18 @@ def test_errors(directory, tmp_path):
         convert(str(directory), "google-tf1", str(directory))
     with pytest.raises(FileNotFoundError, match="nowhere is neither"):
         convert("nowhere", "keras", str(tmp_path / "x.keras"))
+
+
+def test_the_encoder_of_a_head_of_somebodys_own(tmp_path, capsys):
+    made = tmp_path / "made"
+    expected = foreign_directories.joint_bert(made)
+    with pytest.raises(ValueError, match=r"is of JointBERT.*convert --head backbone"):
+        convert(str(made), "huggingface", str(tmp_path / "out"))
+    with pytest.warns(UserWarning, match="left out what stands beside the encoder"):
+        convert(str(made), "huggingface", str(tmp_path / "out"), head="backbone")
+    said = capsys.readouterr().out
+    assert all(name in said for name in expected.left_out)
+    gaps = differences(tmp_path / "out", Expected(expected.outputs))
+    assert max(gaps.values()) < 1e-4
+    config = json.loads((tmp_path / "out" / "config.json").read_text("utf-8"))
+    assert (config["architectures"], config["model_type"]) == (["BertModel"], "bert")

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import foreign_directories
 import keras
 import numpy as np
 import pytest
@@ -187,3 +188,18 @@ def test_errors(directory, tmp_path):
     with pytest.raises(FileExistsError, match="does not exist yet"):
         prune_vocab(directory, [tokens], directory)
     assert not Path(output).exists()
+
+
+@pytest.mark.parametrize(
+    "write",
+    [foreign_directories.h5_classifier, foreign_directories.sentence_transformers],
+)
+def test_directories_of_other_makes(write, tmp_path, capsys):
+    write(tmp_path / "model")
+    tokens = written(tmp_path / "tokens.txt", "moviegoer")
+    output = extend_vocab(str(tmp_path / "model"), tokens, str(tmp_path / "out"))
+    assert "22 tokens -> 23: 1 new, 0 dropped" in capsys.readouterr().out
+    own, new = load(tmp_path / "model"), load(output)
+    assert type(new) is type(own)
+    ours, theirs = (getattr(model, "text_vectors", None) for model in (own, new))
+    assert str(ours) == str(theirs)  # the pooling, where there is one

@@ -11,6 +11,7 @@ transformers' modeling_tf_pytorch_utils.py:
 and kernels, (in, out) there, are given as PyTorch's (out, in).
 """
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -38,6 +39,8 @@ class TensorFlowFile(Mapping):
             for place, name in _tensors(file, self.path):
                 # Layers that share a tensor have it each: the decoder has the table.
                 self._places.setdefault(torch_name(name), place)
+        if not self._places:
+            raise ValueError(f"Expected tensors in {self.path}; there are none.")
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)
@@ -55,10 +58,12 @@ class TensorFlowFile(Mapping):
         is_kernel = re.search(r"/kernel(:0)?$", place) is not None
         return array.T if is_kernel else array
 
+    @contextlib.contextmanager
     def _opened(self):
         try:
-            return h5py.File(self.path, "r")
-        except OSError as error:
+            with h5py.File(self.path, "r") as file:
+                yield file
+        except (OSError, RuntimeError, KeyError, TypeError) as error:  # h5py's, all
             raise ValueError(
                 f"Expected a whole HDF5 file in {self.path}; {error}. Copy or download "
                 "it again."

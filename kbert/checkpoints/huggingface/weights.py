@@ -116,7 +116,7 @@ def _warn_of_others(directory, name, tensors, other):
             and _differ(tensors[one[n]], others[two[n]])
         )
         first = next(differing, None)
-    except (ValueError, OSError):  # what is not read may be damaged
+    except (ValueError, OSError, RecursionError):  # what is not read may be damaged
         return
     if first:
         warnings.warn(

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from kbert.checkpoints.hubs import is_handle, resolve
+from kbert.checkpoints.sentence_modules import transformer_directory
 from kbert.commands.early_checks import check_file, check_model
 from kbert.text.tokenizer_files import model_path
 
@@ -30,4 +31,4 @@ def doctor(model: str, text: str | None = None) -> "Diagnosis":
     directory = resolve(model) if is_handle(model) else model_path(model)
     from kbert.diagnosis.doctor import diagnose
 
-    return diagnose(directory, str(model), text)
+    return diagnose(transformer_directory(directory), str(model), text)

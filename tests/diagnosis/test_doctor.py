@@ -7,6 +7,7 @@ import subprocess
 import sys
 import unicodedata
 
+import foreign_directories
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
@@ -588,3 +589,25 @@ def test_no_framework_is_started():
         "assert not {'tensorflow', 'keras'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        foreign_directories.data_parallel,
+        foreign_directories.joint_bert,
+        foreign_directories.h5_pretrainer,
+        foreign_directories.google_classifier,
+        foreign_directories.sentence_transformers_0,
+    ],
+)
+def test_directories_of_other_makes_are_read(write, tmp_path):
+    write(tmp_path / "model")
+    diagnosis = doctor(str(tmp_path / "model"))
+    assert diagnosis.exit_code == 0, diagnosis
+    assert "all layers trained" in diagnosis.passed  # its tensors were found
+
+
+def test_the_encoder_of_a_kerashub_task_of_somebodys_own(tmp_path):
+    foreign_directories.kerashub_own(tmp_path / "model")
+    assert "finite numbers" in doctor(str(tmp_path / "model")).passed

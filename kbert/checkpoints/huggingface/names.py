@@ -54,10 +54,11 @@ def of_huggingface(tensors: Mapping[str, np.ndarray]) -> NamedTensors:
 def of_checkpoint(checkpoint: Checkpoint) -> NamedTensors:
     """Those of another format; what has no name at Hugging Face is left out."""
     there = set(checkpoint.names)
-    rows = {row.ours: row for row in checkpoint.rows[checkpoint.head]}
+    head = checkpoint.head if checkpoint.head in checkpoint.rows else "backbone"
+    rows = {row.ours: row for row in checkpoint.rows[head]}
     names = {}
     theirs = huggingface_backbone(checkpoint.config.num_layers)
-    for named in theirs + HUGGINGFACE_HEADS[checkpoint.head]:
+    for named in theirs + HUGGINGFACE_HEADS[head]:
         row = rows.get(named.ours)
         if row and len(row.theirs) == len(named.theirs) and there >= set(row.theirs):
             transposed = row.transposed != named.transposed

@@ -270,7 +270,8 @@ def sentence_transformers(path):
     files.write_json(path / "config.json", made.config())
     files.write_vocabulary(path, {"do_lower_case": True, "model_max_length": 512})
     files.write_sentence_modules(path, ("Transformer", "Pooling", "Dense", "Normalize"))
-    files.write_json(path / "1_Pooling/config.json", {"pooling_mode_cls_token": True})
+    pooling = {"word_embedding_dimension": 16, "pooling_mode_cls_token": True}
+    files.write_json(path / "1_Pooling/config.json", pooling)
     own = _own(linear__weight=(8, 16), linear__bias=(8,))
     settings = {"in_features": 16, "out_features": 8, "bias": True}
     settings["activation_function"] = "torch.nn.modules.activation.Tanh"
@@ -293,7 +294,8 @@ def sentence_transformers_0(path):
     settings = {"max_seq_length": 5, "do_lower_case": True}
     files.write_json(inner / "sentence_bert_config.json", settings)
     files.write_vocabulary(inner, {"do_lower_case": True})
-    files.write_json(path / "1_Pooling/config.json", {"pooling_mode_mean_tokens": True})
+    pooling = {"word_embedding_dimension": 16, "pooling_mode_mean_tokens": True}
+    files.write_json(path / "1_Pooling/config.json", pooling)
     means = np.stack([states.mean(axis=0) for states in made.states(5)])
     return Expected(made.outputs(), embeddings=means)
 

@@ -1,6 +1,7 @@
 """What `kbert export` and its kin call: models in the formats of other runtimes."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from kbert.checkpoints.local_path import local_path
@@ -56,12 +57,14 @@ def export_saved_model(
     from kbert.export.servable import load_servable
 
     servable = load_servable(path, name)
-    for line in _words_on_vectors(servable.model, pooling, normalize):
+    for line in words_on_vectors(servable.model, pooling, normalize):
         print(line, file=sys.stderr)
     return write_saved_model(servable, output, pooling, normalize, warm_up)
 
 
-def _words_on_vectors(model, pooling, normalize):
+def words_on_vectors(
+    model, pooling: str | None, normalize: bool | None
+) -> Iterator[str]:
     """What `embed` will do, where the directory says how its vectors are made."""
     from kbert.models.backbone import backbone_of
 

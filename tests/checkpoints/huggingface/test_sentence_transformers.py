@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 import kbert
 from kbert.checkpoints.huggingface.sentence_transformers import read_text_vectors
 from kbert.checkpoints.local_path import local_path
-from kbert.commands.export import export_saved_model
+from kbert.commands.export import words_on_vectors
 from kbert.export.servable import load_servable
 from kbert.export.served_model import ServedModel
 
@@ -136,7 +136,7 @@ def test_saved_again_they_are_kept(directory, tmp_path):
     np.testing.assert_allclose(own, reference, atol=1e-5)
 
 
-def test_the_callers_options_rule_and_are_said(directory, tmp_path, capsys):
+def test_the_callers_options_rule_and_are_said(directory):
     write(directory, ("Transformer", "Pooling", "Normalize"), {LEGACY["cls"]: True})
     states = [
         features["hidden_states"][0]
@@ -150,13 +150,16 @@ def test_the_callers_options_rule_and_are_said(directory, tmp_path, capsys):
     first = np.stack([rows[0] for rows in states])
     first /= np.linalg.norm(first, axis=1, keepdims=True)
     np.testing.assert_allclose(embed(directory), first, atol=1e-5)
-    version = export_saved_model(str(directory), str(tmp_path / "out"), pooling="mean")
-    said = capsys.readouterr().err
-    assert (
+    np.testing.assert_allclose(served(directory)["embedding"], first, atol=1e-5)
+    servable = load_servable(str(directory))
+    assert servable.name == "model"
+    (said,) = words_on_vectors(servable.model, None, None)
+    assert said == "embed: cls, scaled to the length 1, as the directory says."
+    (said,) = words_on_vectors(servable.model, "mean", None)
+    assert said == (
         "embed: mean, scaled to the length 1, as asked for; the directory says cls, "
-        "scaled to the length 1." in said
+        "scaled to the length 1."
     )
-    assert version.parent.name == "model"
 
 
 def test_texts_lower_cased_before_a_cased_tokenizer(directory):

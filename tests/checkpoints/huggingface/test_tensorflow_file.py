@@ -1,10 +1,14 @@
 """tf_model.h5: only numbers that lie in the file itself are read."""
 
+import foreign_files as files
 import h5py
+import keras
 import numpy as np
 import pytest
+from foreign_reference import reference
 
 from kbert.checkpoints.huggingface.tensorflow_file import TensorFlowFile, torch_name
+from kbert.checkpoints.load_and_save import load
 
 NAME = "tf_bert_model/bert/pooler/dense/kernel:0"
 
@@ -84,3 +88,40 @@ def test_what_is_no_tensor_of_the_file(file, options, message):
     changed(file, lambda group: group.create_dataset("x", **options))
     with pytest.raises(ValueError, match=message):
         TensorFlowFile(file)
+
+
+KINDS = {
+    "BertModel": reference(),
+    "BertForPreTraining": reference("BertForPreTraining"),
+    "BertForMaskedLM": reference("BertForMaskedLM"),
+    "BertForNextSentencePrediction": reference("BertForPreTraining"),
+    "BertForSequenceClassification": reference(
+        "BertForSequenceClassification", num_labels=3
+    ),
+    "BertForTokenClassification": reference("BertForTokenClassification", num_labels=5),
+    "BertForQuestionAnswering": reference("BertForQuestionAnswering"),
+    "BertForMultipleChoice": reference("BertForSequenceClassification", num_labels=1),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*has no weights for")
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_has_the_weights_of_its_twin_in_pytorch(kind, tmp_path):
+    made, prefix = KINDS[kind], "bert." if kind == "BertModel" else ""
+    arrays = made.tensors(prefix)
+    if kind == "BertForNextSentencePrediction":
+        arrays = {n: a for n, a in arrays.items() if "predictions" not in n}
+    for name in ("tensorflow", "pytorch"):
+        config = made.config(architectures=[kind])
+        files.write_json(tmp_path / name / "config.json", config)
+    files.write_safetensors(tmp_path / "pytorch" / "model.safetensors", arrays)
+    weights = files.of_transformers_tf(arrays)
+    files.write_h5(tmp_path / "tensorflow" / "tf_model.h5", weights, "tf_bert_1")
+    models = []
+    for name in ("tensorflow", "pytorch"):
+        keras.utils.set_random_seed(0)  # of heads that are not there
+        models.append(load(tmp_path / name))
+    ours, theirs = models
+    assert type(ours) is type(theirs)
+    for one, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        assert np.array_equal(one, other)

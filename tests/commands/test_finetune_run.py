@@ -12,7 +12,7 @@ from kbert.commands import finetune_run
 from kbert.commands.finetune import finetune
 from kbert.tasks import answerer
 from kbert.tasks.classification.text_classification import TextClassification
-from kbert.text.vocabulary import Vocabulary
+from kbert.text import tokenizer_files
 from kbert.training import trainer
 
 ARGUMENTS = {
@@ -87,13 +87,7 @@ def test_nothing_is_done_twice(model, files, tmp_path, monkeypatch):
     counted(monkeypatch, answerer.Answerer, "outputs", counts)
     counted(monkeypatch, answerer.Answerer, "__init__", counts, "answerers")
     counted(monkeypatch, TextClassification, "decode", counts)
-    read = Vocabulary.read.__func__
-
-    def reading(kind, *arguments, **named):
-        counts["vocabularies"] = counts.get("vocabularies", 0) + 1
-        return read(kind, *arguments, **named)
-
-    monkeypatch.setattr(Vocabulary, "read", classmethod(reading))
+    counted(monkeypatch, tokenizer_files, "huggingface_arguments", counts, "tokenizers")
     num_metrics = []
     train_model = finetune_run.Training.train
 
@@ -115,7 +109,7 @@ def test_nothing_is_done_twice(model, files, tmp_path, monkeypatch):
     assert counts == {
         "downloads": 1,  # the hub is asked once
         "find_checkpoint": 1,  # and the weights opened once
-        "vocabularies": 1,
+        "tokenizers": 1,
         "answerers": 2,  # one for each training
         "outputs": 4,  # once for each evaluation; the best one's are at hand
         "decode": 4,

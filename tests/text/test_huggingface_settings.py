@@ -1,5 +1,7 @@
 import json
+import tempfile
 import warnings
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,7 @@ from kbert.text.tokenizer_files import (
     write_tokenizer,
 )
 
+DATA = Path(__file__).parents[1] / "data"
 LINES = "[PAD] [UNK] [CLS] [SEP] [MASK] [unused1] hello world Hello World the cat"
 TOKENS = f"{LINES} sat < e ##1 > / ##e E e1 h w ##o".split()
 SIZE = len(TOKENS)
@@ -69,6 +72,11 @@ SAID = {
 }
 
 
+# name -> transformers' ids of TEXTS; `python tests/text/test_huggingface_settings.py`
+# prints it anew.
+GOLDEN = json.loads((DATA / "huggingface_ids.json").read_text("utf-8"))
+
+
 def directory_of(path, said, vocab_size=None):
     path.mkdir(exist_ok=True)
     (path / "vocab.txt").write_text("\n".join(TOKENS) + "\n", "utf-8")
@@ -85,18 +93,17 @@ def auto_ids(path):
     return tokenizer(TEXTS, add_special_tokens=False)["input_ids"]
 
 
-@pytest.mark.filterwarnings("ignore:.*does not say do_lower_case")
 @pytest.mark.parametrize("name", SAID)
-def test_ids_equal_those_of_transformers(tmp_path, name):
+def test_golden_ids_are_those_of_transformers(tmp_path, name):
     directory = directory_of(tmp_path / "theirs", SAID[name])
-    expected = auto_ids(directory)
-    tokenizer = load_reference_tokenizer(directory)
-    assert tokenizer(TEXTS) == expected
-    # Saved, it is the same to both.
+    assert auto_ids(directory) == GOLDEN[name]
+    # What kbert saves is the same to it.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tokenizer = load_reference_tokenizer(directory)
     again = directory_of(tmp_path / "ours", {})
     write_tokenizer(tokenizer, again)
-    assert load_reference_tokenizer(again).get_config() == tokenizer.get_config()
-    assert auto_ids(again) == expected
+    assert auto_ids(again) == GOLDEN[name]
     # What transformers 5 saves has no vocab.txt.
     from transformers import AutoTokenizer
 
@@ -104,9 +111,22 @@ def test_ids_equal_those_of_transformers(tmp_path, name):
     AutoTokenizer.from_pretrained(directory).save_pretrained(bare)
     assert not (bare / "vocab.txt").exists()
     tokenizer = load_reference_tokenizer(bare)
-    assert tokenizer(TEXTS) == expected
+    assert tokenizer(TEXTS) == GOLDEN[name]
     assert tokenizer.compatibility == "huggingface"
     assert load_vocabulary(bare) == tokenizer.vocabulary
+
+
+@pytest.mark.filterwarnings("ignore:.*does not say do_lower_case")
+@pytest.mark.parametrize("name", SAID)
+def test_golden_ids(tmp_path, name):
+    directory = directory_of(tmp_path / "theirs", SAID[name])
+    tokenizer = load_reference_tokenizer(directory)
+    assert tokenizer(TEXTS) == GOLDEN[name]
+    again = directory_of(tmp_path / "ours", {})
+    write_tokenizer(tokenizer, again)
+    assert load_reference_tokenizer(again).get_config() == tokenizer.get_config()
+    (again / "vocab.txt").unlink()
+    assert load_reference_tokenizer(again)(TEXTS) == GOLDEN[name]
 
 
 def test_in_the_graph(tmp_path):
@@ -266,3 +286,13 @@ def test_what_is_written(tmp_path):
     plain.mkdir()
     write_tokenizer(ReferenceTokenizer(TOKENS), plain)
     assert "added_tokens_decoder" not in (plain / "tokenizer_config.json").read_text()
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as directory:
+        found = {
+            name: auto_ids(directory_of(Path(directory, str(i)), said))
+            for i, (name, said) in enumerate(SAID.items())
+        }
+    rows = (f" {json.dumps(name)}: {json.dumps(ids)}" for name, ids in found.items())
+    print("{", ",\n".join(rows), "}", sep="\n")

@@ -173,16 +173,20 @@ def check_vocabulary(vocabulary: Vocabulary, rows: int, directory: Path) -> None
     Warns where there are fewer: rows that no token reaches, as some published models
     have, filled up to a round number.
     """
-    if len(vocabulary) > rows:
-        raise ValueError(
-            f"Expected a vocabulary of at most {rows} tokens, the rows of the token "
-            f"embedding in {directory}; it has {len(vocabulary)}: another model's."
-        )
+    _refuse_more_tokens(vocabulary, rows, directory)
     if len(vocabulary) < rows:
         warnings.warn(
             f"{directory}: the vocabulary has {len(vocabulary)} tokens for {rows} "
             "rows of the token embedding; the last rows are never used.",
             stacklevel=3,
+        )
+
+
+def _refuse_more_tokens(vocabulary, rows, directory):
+    if len(vocabulary) > rows:
+        raise ValueError(
+            f"Expected a vocabulary of at most {rows} tokens, the rows of the token "
+            f"embedding in {directory}; it has {len(vocabulary)}: another model's."
         )
 
 
@@ -216,7 +220,7 @@ def save(
     config = dict(config or {})
     if tokenizer is not None:
         vocabulary = tokenizer.vocabulary
-        check_vocabulary(vocabulary, backbone.vocabulary_size, Path(directory))
+        _refuse_more_tokens(vocabulary, backbone.vocabulary_size, Path(directory))
         config.setdefault("pad_token_id", vocabulary.pad_id)
     with write_directory(directory, overwrite) as aside:
         huggingface.write_model(model, aside, config)

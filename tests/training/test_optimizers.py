@@ -217,7 +217,7 @@ def test_adamw_lays_the_schedule():
         "warmup_steps": 10,
     }
     assert optimizer.bias_correction
-    assert (optimizer.decay_rate, optimizer.clip_norm) == (0.01, 1.0)
+    assert (optimizer.weight_decay, optimizer.clip_norm) == (0.01, 1.0)
     assert float(adamw(0.1).learning_rate) == pytest.approx(0.1)
     assert optimizer.layer_decay == 1.0
     assert adamw(0.1, layer_decay=0.9).layer_decay == 0.9

@@ -8,6 +8,7 @@ from kbert.layers.attention import additive_mask
 from kbert.layers.embeddings import BertEmbeddings
 from kbert.layers.encoder import EncoderBlock
 from kbert.layers.initializer import kernel_initializer
+from kbert.models.compute_dtype import training_policy
 
 
 @keras.saving.register_keras_serializable(package="kbert")
@@ -50,7 +51,9 @@ class BertBackbone(keras.Model):
         name=None,
     ):
         # === Layers ===
-        policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
+        # An empty DTypePolicyMap, which has a default alone, is false.
+        dtype = keras.config.dtype_policy() if dtype is None else dtype
+        policy = keras.dtype_policies.get(dtype)
         embeddings = BertEmbeddings(
             vocabulary_size,
             hidden_dim,
@@ -120,6 +123,15 @@ class BertBackbone(keras.Model):
         self.pooler = pooler
         self._mask = mask
         self._last_block_input = last_block_input
+        self.dtype_policy = self.training_policy(self)
+
+    def training_policy(self, model):
+        """The dtype policy that a model on this backbone trains by.
+
+        `compile` scales the loss where it is mixed_float16: a head sets its own
+        `dtype_policy` to it. See `kbert.models.compute_dtype`.
+        """
+        return training_policy(model)
 
     def rows_at(self, mask_positions=None):
         """The graph up to the last block, and of that block only the rows asked for.

@@ -53,6 +53,7 @@ class BertMultipleChoice(keras.Model):
         self.backbone = backbone
         self.dropout = scorer.dropout
         self.classifier = scorer.classifier
+        self.dtype_policy = backbone.training_policy(self)
 
     def get_config(self):
         return {

@@ -55,6 +55,7 @@ class BertPretrainer(keras.Model):
         self.backbone = backbone
         self.masked_lm_head = masked_lm_head
         self.next_sentence_head = next_sentence_head
+        self.dtype_policy = backbone.training_policy(self)
 
     def get_config(self):
         return {

@@ -45,6 +45,7 @@ class BertQuestionAnswerer(keras.Model):
         # that no optimizer asks for the pooler's gradient.
         object.__setattr__(self, "backbone", backbone)
         self.answer_span = answer_span
+        self.dtype_policy = backbone.training_policy(self)
 
     def get_config(self):
         return {

@@ -53,6 +53,7 @@ class BertTextClassifier(keras.Model):
         self.num_classes = num_classes
         self.dropout = dropout
         self.classifier = logits
+        self.dtype_policy = backbone.training_policy(self)
 
     def get_config(self):
         return {

@@ -30,6 +30,14 @@ def additive_mask(padding_mask):
     return ops.expand_dims((1.0 - keep) * MASKED_SCORE, (1, 2))
 
 
+def _is_fused(dtype):
+    """Whether the backend has fused attention; JAX's has no float16 on a CPU."""
+    if keras.config.backend() != "jax":
+        return False
+    devices = keras.distribution.list_devices() if dtype == "float16" else ()
+    return not any(device.startswith("cpu") for device in devices)
+
+
 @keras.saving.register_keras_serializable(package="kbert")
 class SelfAttention(keras.layers.Layer):
     """Scaled dot-product self-attention of H heads (Vaswani et al., 2017, 3.2).
@@ -92,8 +100,12 @@ class SelfAttention(keras.layers.Layer):
         else:
             query, key, value = self._project_apart(queries, x)
         drops = training and self.attention_dropout
-        if keras.config.backend() == "jax" and not drops:
-            y = ops.dot_product_attention(query, key, value, bias=mask)
+        if _is_fused(self.compute_dtype) and not drops:
+            # In float16 -1e9 is -inf, and the softmax of a row of those NaN.
+            lowest = -65504.0 if self.compute_dtype == "float16" else MASKED_SCORE
+            y = ops.dot_product_attention(
+                query, key, value, bias=ops.maximum(mask, lowest)
+            )
         else:
             y = self._attend(query, key, value, mask, training)
         y = self.output_projection(ops.reshape(y, (-1, self.hidden_dim)))
@@ -125,9 +137,11 @@ class SelfAttention(keras.layers.Layer):
         query = ops.transpose(query * self.head_dim**-0.5, (0, 2, 1, 3))
         key = ops.transpose(key, (0, 2, 3, 1))
         value = ops.transpose(value, (0, 2, 1, 3))
-        # Keras casts the mask to the compute dtype on the way in; it is cast back.
+        # Keras casts the mask to the compute dtype on the way in, where -1e9 may be
+        # -inf and the softmax of a row of those NaN; it is cast back.
+        mask = ops.maximum(ops.cast(mask, "float32"), MASKED_SCORE)
         scores = ops.cast(ops.matmul(query, key), "float32")  # (B, H, Q, L)
-        scores = scores + ops.cast(mask, "float32")
+        scores = scores + mask
         weights = ops.cast(ops.softmax(scores), self.compute_dtype)
         weights = self.dropout_layer(weights, training=training)
         return ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))

@@ -10,7 +10,6 @@ OUTPUT/             config.json, …           the model
 
 import dataclasses
 import hashlib
-import json
 import shutil
 from pathlib import Path
 
@@ -23,18 +22,20 @@ from kbert.checkpoints.load_and_save import (
     save,
 )
 from kbert.checkpoints.local_path import local_path
+from kbert.commands.pretrain_corpus import (
+    corpus_facts,
+    open_or_build_store,
+    tell_corpus,
+)
 from kbert.commands.pretrain_options import PretrainOptions
 from kbert.commands.run_directory import RunDirectory
 from kbert.commands.training_options import default_rate
 from kbert.config import SIZES, BertConfig
 from kbert.disk.provenance import sha256
-from kbert.disk.text_lines import text_files
 from kbert.disk.whole_directories import write_directory
 from kbert.models.backbone import BertBackbone
 from kbert.models.pretrainer import BertPretrainer
 from kbert.pretraining.batches import PretrainingBatches
-from kbert.pretraining.corpus import documents
-from kbert.pretraining.token_store import TokenStore, build_token_store
 from kbert.reports.pretraining import write_pretraining_report
 from kbert.tasks.task import check_segments
 from kbert.training.batches import Batches
@@ -83,6 +84,7 @@ def run_pretraining(options: PretrainOptions) -> Path:
         )
         for side in (False, bool(options.corpus.held_out))
     )
+    facts = corpus_facts(token_store, tokenizer, batches, held_out)
     rate = chosen.learning_rate or default_rate(
         chosen.optimizer, _RATE_OF_BASE, config.hidden_dim
     )
@@ -93,10 +95,12 @@ def run_pretraining(options: PretrainOptions) -> Path:
         f"{chosen.steps:,} steps are {chosen.steps / batches.steps_per_epoch:.1f} "
         f"epochs; {model.count_params():,} parameters"
     )
+    tell_corpus(facts, tokenizer, options.corpus.corpus)
     data = _facts(options, token_store, tokenizer)
     run = RunDirectory(
         "pretrain", options.groups, ("corpus",), options.arguments(), data
     )
+    run.facts["corpus"] = facts
     config_fields = _config_fields(options, config, rate, token_store)
     result = _Result(tokenizer, config_fields, run)
     with run.working() as directory:
@@ -118,30 +122,6 @@ def run_pretraining(options: PretrainOptions) -> Path:
             after_evaluation=result.write_newest,
         ).train()
         return result.write(training)
-
-
-def open_or_build_store(corpus, tokenizer, directory: Path) -> TokenStore:
-    """The token store of these files and this tokenizer, built where it is not yet."""
-    files = text_files(corpus)
-    settings = tokenizer.get_config()
-    settings = {k: v for k, v in settings.items() if k not in ("name", "dtype")}
-    facts = [
-        [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files],
-        settings,
-    ]
-    text = json.dumps(facts, ensure_ascii=False, sort_keys=True, default=str)
-    fingerprint = hashlib.sha256(text.encode()).hexdigest()
-    if (directory / "store.json").is_file():
-        token_store = TokenStore(directory)
-        if token_store.about.get("fingerprint") == fingerprint:
-            print(f"using the token store {directory}")
-            return token_store
-    return build_token_store(
-        documents(files),
-        lambda sentences: tokenizer(sentences).to_list(),
-        directory,
-        {"fingerprint": fingerprint, "files": [file.name for file in files]},
-    )
 
 
 @dataclasses.dataclass(frozen=True)

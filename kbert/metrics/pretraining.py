@@ -1,4 +1,4 @@
-"""The accuracy of pre-training's heads."""
+"""The accuracy of pre-training's heads, and what the next sentence's is worth."""
 
 import keras
 from keras import ops
@@ -25,6 +25,26 @@ class LabelAccuracy(keras.metrics.MeanMetricWrapper):
 
     def __init__(self, name="accuracy", dtype=None):
         super().__init__(is_best, name=name, dtype=dtype)
+
+    def get_config(self):
+        return {"name": self.name, "dtype": self.dtype}
+
+
+def as_float(labels, logits):
+    """The labels themselves, float32."""
+    return ops.cast(labels, "float32")
+
+
+@keras.saving.register_keras_serializable(package="kbert")
+class RandomShare(keras.metrics.MeanMetricWrapper):
+    """Share of the pairs of sentences whose second is random, label 1.
+
+    The accuracy of next sentence prediction is worth what it has above this, or above
+    the rest to 1 where that is more: who always gives one answer reaches as much.
+    """
+
+    def __init__(self, name="random", dtype=None):
+        super().__init__(as_float, name=name, dtype=dtype)
 
     def get_config(self):
         return {"name": self.name, "dtype": self.dtype}

@@ -75,12 +75,28 @@ class PretrainingBatches:
             wanted = min(max(2, round(self.held_out * count)), count)
             chosen = (np.arange(wanted) + 0.5) * count / wanted
             is_held_out[chosen.astype("int64")] = True
+            if wanted < 2 or count - wanted < 2:
+                raise ValueError(
+                    "Next sentence prediction needs at least 2 documents to train on "
+                    "and 2 held out, so that B can come from another one; the corpus "
+                    f"has {count}, of which held_out={self.held_out} takes {wanted}. "
+                    "Add documents (an empty line separates them), or hold out fewer, "
+                    "or none (--held-out 0)."
+                )
         return np.flatnonzero(is_held_out == self.validation)
 
     @property
     def steps_per_epoch(self) -> int:
         """Batches after which every sentence has been seen about once."""
         return max(1, round(self._pairs_per_epoch / self.batch_size))
+
+    @property
+    def random_share(self) -> float:
+        """Share of the first epoch's pairs whose second sentence is random (label 1).
+
+        Half, and more where a chunk is one sentence, behind which none follows.
+        """
+        return float(self._epoch(0)[0].is_random.mean())
 
     def _rng(self, kind, number):
         return np.random.default_rng([self.seed, self.validation, kind, number])

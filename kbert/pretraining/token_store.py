@@ -7,6 +7,7 @@ documents [["a b", "c"], ["d e f"]], ids a=5 … f=10 ->
 """
 
 import json
+import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -69,7 +70,7 @@ def build_token_store(
 
     Everything is written to a directory beside and renamed at the end: a store is
     whole or not there. Sentences without tokens and documents without sentences are
-    left out.
+    left out. Where every document is one sentence, a warning says what that means.
 
     Args:
         documents: lists of sentences (`kbert.pretraining.corpus.documents`).
@@ -88,6 +89,13 @@ def build_token_store(
             raise ValueError("Expected text to pre-train on; the corpus has no tokens.")
         text = json.dumps((about or {}) | counts, ensure_ascii=False, indent=2)
         (aside / "store.json").write_text(text + "\n", "utf-8")
+    if counts["num_sentences"] == counts["num_documents"]:
+        warnings.warn(
+            "Every document is one sentence: no sentence follows another, and next "
+            'sentence prediction has but the answer "random" to learn. Put sentences '
+            "that belong together into one document.",
+            stacklevel=2,
+        )
     return TokenStore(directory)
 
 

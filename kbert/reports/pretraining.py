@@ -8,11 +8,13 @@ from pathlib import Path
 from kbert.reports.charts import line_chart
 from kbert.reports.page import part, write_page
 from kbert.reports.sections import Card, Charts
-from kbert.reports.wording import rounded, score, words
+from kbert.reports.wording import percent, rounded, score, words
 
 _HELD_OUT = "dev_"
 _NO_FIGURES = ("step", "epoch")
 _FIRST = ("masked_lm_accuracy", "next_sentence_accuracy", "loss")
+# No score, but what the accuracy beside it is worth: a note on its card, and no chart.
+_RANDOM = "next_sentence_random"
 _LESS_IS_BETTER = ("loss", "error", "perplexity")
 
 
@@ -64,6 +66,7 @@ def _curves(history):
 def _names(curves):
     """Names without prefix, what a pre-training is judged by first."""
     found = list(dict.fromkeys(name.removeprefix(_HELD_OUT) for name in curves))
+    found = [name for name in found if name != _RANDOM]
     return sorted(found, key=lambda x: _FIRST.index(x) if x in _FIRST else len(_FIRST))
 
 
@@ -85,8 +88,11 @@ def _cards(curves):
         last = curves[key][-1]
         step, best = _best(name, curves[key])
         is_last_best = best == last[1] or side == "training"
-        note = "" if is_last_best else f"best {score(name, best)} at step {step:,}"
-        title = f"{side} {words(name)}"
+        notes = [] if is_last_best else [f"best {score(name, best)} at step {step:,}"]
+        share = key.replace("next_sentence_accuracy", _RANDOM)
+        if share != key and share in curves:
+            notes.append(f"{percent(curves[share][-1][1])} of the pairs are random")
+        title, note = f"{side} {words(name)}", "; ".join(notes)
         cards.append(Card(title, score(name, last[1]), note, is_main=key == keys[0]))
     return cards
 

@@ -88,6 +88,7 @@ class HeldOutBatches:
         "loss": "dev loss",
         "masked_lm_accuracy": "masked LM",
         "next_sentence_accuracy": "next sentence",
+        "next_sentence_random": "random pairs",
     }
 
     def __init__(self, model, batches: Batches, num_steps: int):

@@ -2,18 +2,25 @@
 
 from collections.abc import Sequence
 
-from kbert.metrics.pretraining import LabelAccuracy
+from kbert.metrics.pretraining import LabelAccuracy, RandomShare
 from kbert.models.pretrainer import BertPretrainer
 from kbert.training.losses import TokenCrossEntropy
 
 
 def compile_pretrainer(model: BertPretrainer, optimizer) -> None:
-    """Both losses, summed, and both accuracies, as `fit` shows them."""
+    """Both losses, summed, and both accuracies, as `fit` shows them.
+
+    Beside the accuracy of the next sentence stands, as "next_sentence_random", the
+    share of the pairs that are random.
+    """
     outputs = ("masked_lm", "next_sentence")
     model.compile(
         optimizer,
         loss={name: TokenCrossEntropy() for name in outputs},
-        weighted_metrics={name: [LabelAccuracy()] for name in outputs},
+        weighted_metrics={
+            "masked_lm": [LabelAccuracy()],
+            "next_sentence": [LabelAccuracy(), RandomShare()],
+        },
     )
 
 

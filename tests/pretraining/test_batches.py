@@ -221,8 +221,10 @@ def test_one_document_is_too_few(tmp_path):
 
 
 def test_nothing_left_to_train_on(tmp_path):
-    store = build_token_store([[[5]], [[6]], [[7]]], lambda s: s, tmp_path / "store")
-    with pytest.raises(ValueError, match="at least 2 documents.*the corpus has 1"):
+    store = build_token_store(
+        [[[5], [8]], [[6]], [[7]]], lambda s: s, tmp_path / "store"
+    )
+    with pytest.raises(ValueError, match="at least 2 documents.*the corpus has 3"):
         batches(store, held_out=0.5)
 
 

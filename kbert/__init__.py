@@ -27,7 +27,7 @@ _HOMES = {
     "kbert.text.tokenizer": ("BertTokenizer",),
     "kbert.text.reference_tokenizer": ("ReferenceTokenizer",),
     "kbert.text.sentencepiece_tokenizer": ("SentencePieceTokenizer",),
-    "kbert.text.tokenizer_files": ("load_reference_tokenizer",),
+    "kbert.checkpoints.tokenizers": ("load_reference_tokenizer",),
     "kbert.commands.tokenize": ("tokenize",),
     "kbert.text.packer": ("MultiSegmentPacker",),
     "kbert.text.preprocessor": ("BertPreprocessor",),

@@ -5,12 +5,23 @@
     kerashub://bert_tiny_en_uncased                   a preset by KerasHub's own name
 
 A handle has a scheme: nothing is downloaded for a name without one. Only the files that
-kbert reads are, and of weights in several formats only one.
+kbert reads are, of weights in several formats only one, and for a tokenizer no weights.
 """
 
 import re
 import warnings
 from pathlib import Path
+
+from kbert.checkpoints.hub_files import (
+    PRESET_TEXT_FILES,
+    PRESET_WEIGHTS,
+    TASK_WEIGHTS,
+    TEXT_FILES,
+    VOCABULARIES,
+    WEIGHTS,
+    folder_of_the_model,
+    has_any,
+)
 
 HF, KAGGLE, KERASHUB = "hf", "kaggle", "kerashub"
 _HANDLE = re.compile(r"[a-z][a-z0-9+.-]*://")
@@ -27,35 +38,7 @@ _EXAMPLES = {
     KERASHUB: "kerashub://bert_tiny_en_uncased",
 }
 
-_PRESET_WEIGHTS = "model.weights.h5"
-_PRESET_FILES = (
-    "task.json",
-    "task.weights.h5",
-    "tokenizer.json",
-    "preprocessor.json",
-    "assets/tokenizer/vocabulary.txt",
-)
-_TEXT_FILES = (
-    "config.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "vocab.txt",
-    "spiece.model",
-    "sentencepiece.model",
-    "tokenizer_*.model",
-)
-_WEIGHTS = (
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "model-*-of-*.safetensors",
-    _PRESET_WEIGHTS,
-)
-# Where there are no others.
-_TORCH_WEIGHTS = (
-    "pytorch_model.bin",
-    "pytorch_model.bin.index.json",
-    "pytorch_model-*-of-*.bin",
-)
+_PRESET_FILES = (PRESET_TEXT_FILES[0], TASK_WEIGHTS, *PRESET_TEXT_FILES[1:])
 
 
 def is_handle(text) -> bool:
@@ -85,8 +68,41 @@ def resolve(handle: str) -> Path:
     if scheme == KERASHUB:
         return resolve(_preset_handle(match[0]))
     if scheme == KAGGLE:
-        return _from_kaggle(handle, match[0])
-    return _from_huggingface(handle, *match.groups())
+        return _from_kaggle(handle, match[0], ("config.json", PRESET_WEIGHTS))
+    return _from_huggingface(handle, *match.groups(), _with_weights)
+
+
+def resolve_tokenizer(handle: str) -> Path:
+    """As `resolve`, but what a tokenizer is read from alone: no weights.
+
+    Raises:
+        FileNotFoundError: also where the model has no vocabulary.
+    """
+    scheme, match = _parts(handle)
+    if scheme == KERASHUB:
+        return resolve_tokenizer(_preset_handle(match[0]))
+    if scheme == KAGGLE:
+        return _from_kaggle(handle, match[0], PRESET_TEXT_FILES[-1:])
+    return _from_huggingface(handle, *match.groups(), _with_vocabulary)
+
+
+def hub_name(model: str | Path) -> str | None:
+    """What a hub's model is called, by its handle or its place in the hub's cache.
+
+    >>> hub_name("hf://owner/name@main"), hub_name("my-bert")
+    ('name', None)
+    >>> hub_name("kaggle://keras/bert/keras/bert_base_en/3")
+    'bert_base_en'
+    >>> hub_name("hub/models--owner--name/snapshots/0123456789abcdef")
+    'name'
+    """
+    if not is_handle(model):
+        path = Path(model)
+        cached = path.parents[1].name if path.parent.name == "snapshots" else ""
+        return cached.split("--")[-1] if cached.startswith("models--") else None
+    scheme, match = _parts(model)
+    name = (match[1] if scheme == HF else match[0]).split("/")
+    return name[3] if scheme == KAGGLE else name[-1]
 
 
 def check_handle(handle: str) -> None:
@@ -125,31 +141,40 @@ def _preset_handle(name):
     return presets[name]["kaggle_handle"]
 
 
-def _from_huggingface(handle, name, revision):
+def _from_huggingface(handle, name, revision, fetch):
     try:
         import huggingface_hub
         from huggingface_hub import constants, errors
     except ImportError as error:
         raise _not_installed("huggingface_hub", error) from None
 
+    incomplete = getattr(errors, "IncompleteSnapshotError", ())  # of newer versions
+    cut = []
+
     def download(patterns):
-        return Path(
-            huggingface_hub.snapshot_download(
+        try:
+            directory = huggingface_hub.snapshot_download(
                 name, revision=revision, allow_patterns=list(patterns)
             )
-        )
+        except incomplete as error:  # no connection; what is there may be enough
+            cut.append(directory := error.snapshot_path)
+        return Path(directory)
 
     cache = Path(constants.HF_HUB_CACHE, "models--" + name.replace("/", "--"))
     try:
-        directory = download(_TEXT_FILES + _PRESET_FILES + _WEIGHTS)
-        if not _has_any(directory, _WEIGHTS):
-            directory = download(_TORCH_WEIGHTS)
+        directory, missing = fetch(download)
     except errors.GatedRepoError as error:
         raise PermissionError(
             f"Expected access to {handle}; the hub refuses it. Accept the model's "
             "terms there and log in (`hf auth login`, or HF_TOKEN)."
         ) from error
-    except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
+    except errors.RevisionNotFoundError as error:
+        raise FileNotFoundError(
+            f"Expected {handle} on the hub; there is no such model or revision: the "
+            f"model has no branch, tag or commit {revision}. Leave @{revision} out for "
+            "the newest."
+        ) from error
+    except errors.RepositoryNotFoundError as error:
         raise FileNotFoundError(
             f"Expected {handle} on the hub; there is no such model or revision, or it "
             "is private. Check the name, or log in (`hf auth login`, or HF_TOKEN)."
@@ -157,26 +182,54 @@ def _from_huggingface(handle, name, revision):
     except Exception as error:  # of the network; each version has classes of its own
         why = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else _in_short(error)
         raise _unreachable(handle, why, cache) from error
-    missing = [
-        what
-        for what, patterns in (
-            ("config.json", ("config.json",)),
-            ("weights", _WEIGHTS + _TORCH_WEIGHTS),
-        )
-        if not _has_any(directory, patterns)
-    ]
     if missing:
         raise FileNotFoundError(
             f"Expected {' and '.join(missing)} in {handle}; there is nothing of the "
-            f"kind in {directory}. Weights are read from {_WEIGHTS[0]}, "
-            f"{_TORCH_WEIGHTS[0]} and {_PRESET_WEIGHTS}. If the hub could not be "
-            "reached, the cache holds a part of the model only: try again with a "
-            "connection."
+            f"kind in {directory}. If the hub could not be reached, the cache holds a "
+            "part of the model only: try again with a connection."
+        )
+    if cut:
+        warnings.warn(
+            f"{handle}: the hub could not be reached, and the cache lacks some of the "
+            f"files; those that it holds are used ({directory}).",
+            stacklevel=3,
         )
     return directory
 
 
-def _from_kaggle(handle, name):
+def _with_weights(download):
+    """Downloads a model: its directory, and what it lacks."""
+    directory = download(TEXT_FILES + PRESET_TEXT_FILES + WEIGHTS[0])
+    folder = folder_of_the_model(directory)
+    if folder:
+        download([folder + name for name in TEXT_FILES + WEIGHTS[0]])
+    missing = []
+    if not has_any(directory, (f"{folder}config.json", f"{folder}bert_config.json")):
+        missing.append("config.json")
+    for patterns in WEIGHTS:
+        names = [folder + name for name in patterns]
+        if patterns is not WEIGHTS[0]:
+            directory = download(names)
+        if has_any(directory, names):
+            break
+    else:
+        missing.append(f"weights ({', '.join(group[0] for group in WEIGHTS)})")
+    return directory, missing
+
+
+def _with_vocabulary(download):
+    """Downloads a tokenizer: its directory, and what it lacks."""
+    directory = download(TEXT_FILES + PRESET_TEXT_FILES)
+    folder = folder_of_the_model(directory)
+    if folder:
+        download([folder + name for name in TEXT_FILES])
+    names = [folder + name for name in VOCABULARIES]
+    found = has_any(directory, names)
+    return directory, [] if found else [f"a vocabulary ({', '.join(VOCABULARIES)})"]
+
+
+def _from_kaggle(handle, name, needed):
+    """Downloads the files that are needed, and of the others those there are."""
     try:
         import kagglehub
         from kagglehub.config import get_cache_folder
@@ -196,8 +249,8 @@ def _from_kaggle(handle, name):
 
     try:
         # File by file, as KerasHub does, so that both share what is downloaded.
-        directory = download("config.json").parent
-        download(_PRESET_WEIGHTS)
+        files = [download(file) for file in needed]
+        directory = files[0].parents[needed[0].count("/")]
     except KaggleApiHTTPError as error:
         if status_of(error) in (401, 403):
             raise PermissionError(
@@ -206,8 +259,8 @@ def _from_kaggle(handle, name):
             ) from error
         if status_of(error) == 404:
             raise FileNotFoundError(
-                f"Expected {handle} on the hub, with config.json and {_PRESET_WEIGHTS};"
-                " there is no such model, version or file. Check the name."
+                f"Expected {handle} on the hub, with {' and '.join(needed)}; there is "
+                "no such model, version or file. Check the name."
             ) from error
         raise _unreachable(handle, _in_short(error), cache) from error
     except Exception as error:  # of the network
@@ -216,7 +269,8 @@ def _from_kaggle(handle, name):
         hint = hint if found else ""
         raise _unreachable(handle, _in_short(error), cache, hint) from error
     not_asked = []
-    for file in _PRESET_FILES:
+    others = _PRESET_FILES if PRESET_WEIGHTS in needed else PRESET_TEXT_FILES
+    for file in others:
         try:
             download(file)
         except KaggleApiHTTPError as error:
@@ -233,10 +287,6 @@ def _from_kaggle(handle, name):
             stacklevel=3,
         )
     return directory
-
-
-def _has_any(directory, patterns):
-    return any(next(directory.glob(pattern), None) for pattern in patterns)
 
 
 def _in_short(error):

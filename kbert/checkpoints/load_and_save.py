@@ -13,8 +13,9 @@ from kbert.checkpoints.huggingface.sentence_transformers import (
     write_text_vectors,
 )
 from kbert.checkpoints.keras.keras_file import is_keras_file, read_keras
-from kbert.checkpoints.local_path import local_path
+from kbert.checkpoints.local_path import local_path, tokenizer_path
 from kbert.checkpoints.model_builder import build, variables_of
+from kbert.checkpoints.tokenizers import load_reference_tokenizer, load_vocabulary
 from kbert.checkpoints.weight_transfer import LoadReport
 from kbert.disk.whole_directories import write_directory
 from kbert.models.backbone import backbone_of
@@ -22,8 +23,6 @@ from kbert.registry import kind_of
 from kbert.text import tokenizer_files
 from kbert.text.tokenizer_files import (
     PRESETS,
-    load_reference_tokenizer,
-    load_vocabulary,
     model_path,
     tokenizer_arguments,
     vocabulary_file,
@@ -99,7 +98,7 @@ def load_tokenizer(directory_or_preset: str | Path, **overrides):
     Returns: a `SentencePieceTokenizer` where there is a SentencePiece model, else a
         `BertTokenizer`.
     """
-    path = local_path(directory_or_preset)
+    path = tokenizer_path(directory_or_preset)
     if lowercases(path) and "lowercase" not in overrides:
         stored = tokenizer_arguments(path)
         if not stored.get("lowercase") and "model" not in stored:

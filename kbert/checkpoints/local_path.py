@@ -1,10 +1,13 @@
 """Where a model lies on this machine, found without opening it."""
 
+import re
 from pathlib import Path
 
-from kbert.checkpoints.hubs import is_handle, resolve
+from kbert.checkpoints.hubs import HF, is_handle, resolve, resolve_tokenizer
 from kbert.checkpoints.sentence_modules import transformer_directory
 from kbert.text.tokenizer_files import model_path
+
+_ON_A_HUB = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")  # owner/name
 
 
 def local_path(model: str | Path) -> Path:
@@ -20,6 +23,19 @@ def local_path(model: str | Path) -> Path:
     return transformer_directory(path) if path.is_dir() else path
 
 
+def tokenizer_path(model: str | Path) -> Path:
+    """As `local_path`, of a tokenizer: of a hub's model, no weights are downloaded.
+
+    Args:
+        model: as of `local_path`; or a vocabulary file.
+
+    Raises:
+        FileNotFoundError: as `local_path`, or the hub's model has no vocabulary.
+    """
+    path = resolve_tokenizer(model) if is_handle(model) else existing_path(model)
+    return transformer_directory(path) if path.is_dir() else path
+
+
 def existing_path(model: str | Path) -> Path:
     """As `local_path`, of anything but a handle.
 
@@ -30,4 +46,11 @@ def existing_path(model: str | Path) -> Path:
     # A TF1 checkpoint's path is that of no file: its files are PATH.index, PATH.data-…
     if path.is_file() or path.with_name(f"{path.name}.index").is_file():
         return path
-    return model_path(model)
+    try:
+        return model_path(model)
+    except FileNotFoundError as error:
+        if not _ON_A_HUB.fullmatch(str(model)):
+            raise
+        raise FileNotFoundError(
+            f"{error} A model on Hugging Face's hub is {HF}://{model}."
+        ) from None

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kbert.checkpoints.hubs import hub_name
 from kbert.commands.early_checks import (
     check_counts,
     check_data,
@@ -33,8 +34,9 @@ def evaluate(
         model: the directory of a fine-tuned model.
         data: labelled examples as in its training file; or tfds:NAME[:SPLIT].
         output: the directory for report.html, scores.json and the predictions; by
-            default evaluations/NAME-OF-THE-FILE in the model's directory. What an
-            earlier evaluation left there is replaced.
+            default evaluations/NAME-OF-THE-FILE in the model's directory, or for a
+            hub's model in one of its name here. What an earlier evaluation left there
+            is replaced.
         token_budget: tokens computed at once, filling counted.
         encoding: of the file, as cp949; by default UTF-8.
 
@@ -58,7 +60,8 @@ def evaluate(
     with tqdm(total=len(examples), unit=" examples", disable=None, leave=False) as bar:
         answers = list(answerer.answers(examples, bar))
     scores = scored(task, answers, examples)
-    directory = Path(output) if output else path / "evaluations" / _stem(data)
+    own = Path(name) if (name := hub_name(model)) else path  # not in a hub's cache
+    directory = Path(output) if output else own / "evaluations" / _stem(data)
     facts = {
         "data": data_facts(data, len(examples)),
         "model": str(model),

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from kbert.checkpoints.hubs import hub_name
 from kbert.checkpoints.local_path import local_path
 from kbert.commands.early_checks import (
     UsageError,
@@ -32,7 +33,7 @@ def export_saved_model(
         model: the directory of a model, a preset's name, or what else `kbert.load`
             takes.
         output: the directory of all served models.
-        name: of this one; by default that of the model's directory.
+        name: of this one; by default that of the model's directory, or on its hub.
         pooling: of `embed`: mean of a text's tokens, cls, max, mean_sqrt_len_tokens,
             weightedmean or lasttoken. By default what a directory of
             sentence-transformers says, for others mean.
@@ -56,7 +57,7 @@ def export_saved_model(
     from kbert.export.saved_model import write_saved_model
     from kbert.export.servable import load_servable
 
-    servable = load_servable(path, name)
+    servable = load_servable(path, name or hub_name(model))
     for line in words_on_vectors(servable.model, pooling, normalize):
         print(line, file=sys.stderr)
     return write_saved_model(servable, output, pooling, normalize, warm_up)
@@ -99,7 +100,7 @@ def export_onnx(
         model: the directory of a model, a preset's name, or what else `kbert.load`
             takes.
         output: the directory of all models exported so.
-        name: of this one; by default that of the model's directory.
+        name: of this one; by default that of the model's directory, or on its hub.
 
     Raises:
         ModuleNotFoundError: kbert[onnx] is not installed.
@@ -114,7 +115,7 @@ def export_onnx(
     from kbert.export.onnx import write_onnx
     from kbert.export.servable import load_servable
 
-    return write_onnx(load_servable(path, name), output)
+    return write_onnx(load_servable(path, name or hub_name(model)), output)
 
 
 def export_litert(
@@ -131,7 +132,7 @@ def export_litert(
         model: the directory of a model, a preset's name, or what else `kbert.load`
             takes.
         output: the directory of all models exported so.
-        name: of this one; by default that of the model's directory.
+        name: of this one; by default that of the model's directory, or on its hub.
 
     Raises:
         ValueError: a name that is no plain file name, weights that a head needs are
@@ -144,7 +145,7 @@ def export_litert(
     from kbert.export.litert import write_litert
     from kbert.export.servable import load_servable
 
-    return write_litert(load_servable(path, name), output)
+    return write_litert(load_servable(path, name or hub_name(model)), output)
 
 
 def _check(model, output, name):

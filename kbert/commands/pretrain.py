@@ -46,11 +46,13 @@ def pretrain(
     Args:
         corpus: text files, or directories of *.txt; UTF-8, one sentence per line and
             an empty line between documents, or plain paragraphs.
-        vocabulary: directory made by kbert vocab, a model directory, or a vocab.txt.
+        vocabulary: directory made by kbert vocab, a model directory, a vocab.txt, or
+            hf://owner/name, of which the tokenizer's files alone are downloaded.
         output: the model directory to write.
         size: tiny, mini, small, medium, base or large.
-        start_from: a pre-trained model to go on from, on another corpus, say; its sizes
-            rule, and its vocabulary must be the one given.
+        start_from: a pre-trained model to go on from, on another corpus, say: a
+            directory, a preset's name or hf://owner/name; its sizes rule, and its
+            vocabulary must be the one given.
         steps: optimizer steps.
         batch_size: sequences per step, over all devices.
         sequence_length: tokens per sequence; also the longest input of the model.
@@ -66,7 +68,8 @@ def pretrain(
         seed: of weights, dropout, pairs and masks.
         strategy: none, or mirrored for all devices of this machine.
         dtype: float32, or mixed_bfloat16 where the processor has it: products in
-            bfloat16; weights, norms, softmax and losses in float32.
+            bfloat16; weights, norms, softmax and losses in float32. mixed_float16 is
+            for processors that have float16 alone; the loss is scaled for it.
         store: where the tokenized corpus lies; by default beside the output. One made
             from the same files and vocabulary is used again.
         overwrite: replace an output directory that exists.

@@ -15,13 +15,14 @@ from pathlib import Path
 
 import keras
 
+from kbert.checkpoints.hubs import hub_name
 from kbert.checkpoints.load_and_save import (
     load,
     load_tokenizer,
     load_vocabulary,
     save,
 )
-from kbert.checkpoints.local_path import local_path
+from kbert.checkpoints.local_path import local_path, tokenizer_path
 from kbert.commands.pretrain_corpus import (
     corpus_facts,
     open_or_build_store,
@@ -57,7 +58,7 @@ def run_pretraining(options: PretrainOptions) -> Path:
         options: checked.
     """
     chosen = options.training
-    vocabulary = local_path(options.corpus.vocabulary)  # of a hub's model, once
+    vocabulary = tokenizer_path(options.corpus.vocabulary)  # of a hub's model, once
     tokenizer = load_tokenizer(vocabulary)
     length = options.rows.sequence_length
     config = dataclasses.replace(
@@ -236,10 +237,11 @@ def _facts(options, token_store, tokenizer):
 def _config_fields(options, config, rate, token_store):
     """Fields of config.json beside the sizes: dropouts, and how it was trained."""
     chosen = options.training
+    start = chosen.start_from
     about = {
         "corpus": token_store.about["files"],
         "num_tokens": token_store.num_tokens,
-        "start_from": chosen.start_from and Path(chosen.start_from).name,
+        "start_from": start and (hub_name(start) or Path(start).name),
         "steps": chosen.steps,
         "batch_size": chosen.batch_size,
         "sequence_length": options.rows.sequence_length,

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from kbert.commands.early_checks import check_counts, check_number
+from kbert.checkpoints.hubs import is_handle
+from kbert.commands.early_checks import UsageError, check_counts, check_number
 
 
 def serve(
@@ -55,6 +56,11 @@ def serve(
         max_text_bytes=max_text_bytes,
         max_request_bytes=max_request_bytes,
     )
+    if is_handle(models):
+        raise UsageError(
+            f"Expected a directory of exported models; got the handle {models}. Export "
+            f"it first: kbert export {models}"
+        )
     if not Path(models).is_dir():
         raise FileNotFoundError(
             f"Expected a directory of models; {models} does not exist. kbert export "

@@ -4,8 +4,8 @@ import sys
 import unicodedata
 from collections.abc import Iterator
 
-from kbert.commands.early_checks import check_choice
-from kbert.text.tokenizer_files import load_light_tokenizer
+from kbert.checkpoints.tokenizers import load_light_tokenizer
+from kbert.commands.early_checks import check_choice, check_model
 
 
 def tokenize(
@@ -21,7 +21,8 @@ def tokenize(
     Args:
         text: texts, each by itself; without any, the lines of standard input.
         vocabulary: a model directory, a vocabulary file (vocab.txt, tokenizer.json or
-            a SentencePiece .model) or the name of a preset.
+            a SentencePiece .model), the name of a preset, or hf://owner/name, of which
+            the tokenizer's files alone are downloaded.
         offsets: a table, one token a line: its id, its place in the text in characters,
             and what stands there.
         lowercase: lower-case and drop accents, whatever the directory says; a vocab.txt
@@ -32,6 +33,7 @@ def tokenize(
     Returns: for each text, its pieces and their ids, or its table.
     """
     check_choice("compatibility", compatibility, ("google", "huggingface"))
+    check_model(vocabulary)
     overrides = {"special_tokens_in_text": special_tokens_in_text}
     if lowercase:
         overrides["lowercase"] = True

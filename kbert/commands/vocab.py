@@ -8,10 +8,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from kbert.checkpoints.local_path import local_path
 from kbert.commands.early_checks import (
     UsageError,
     check_counts,
     check_file,
+    check_model,
     check_number,
     check_output,
 )
@@ -114,7 +116,7 @@ def extend_vocab(
     lower-cased where it lower-cases); those the model has already are skipped.
 
     Args:
-        model: a model directory or a preset's name; it stays as it is.
+        model: a model directory, a preset's name or hf://owner/name; it stays as it is.
         tokens: a UTF-8 file, one token a line, ## before what continues a word.
         output: the model directory to write; task, labels and settings are kept.
         onto_unused: put them in the places of [unused1], [unused2], … so that the
@@ -128,11 +130,13 @@ def extend_vocab(
     if not (tokens or user_tokens):
         raise UsageError("Expected --tokens, --user-tokens or both.")
     check_output(output, overwrite)
+    check_model(model)
     wanted = []
     if tokens:
         check_file(tokens, "a file of tokens, one a line")
     output = Path(output)
-    tokenizer = load_reference_tokenizer(model_path(model))
+    path = model_path(local_path(model))
+    tokenizer = load_reference_tokenizer(path)
     if tokens:
         wanted = [_looked_up(tokenizer, line) for line in utf8_lines(tokens) if line]
     old = tokenizer.vocabulary
@@ -146,7 +150,7 @@ def extend_vocab(
             f"Expected tokens that {model} does not have, one a line; {asked} are "
             "there already."
         )
-    _write_changed(model, tokenizer, vocabulary, output, overwrite)
+    _write_changed(path, tokenizer, vocabulary, output, overwrite)
     whole = {token.content for token in vocabulary.added_tokens}
     added = [t for t in vocabulary.tokens if t not in old and t not in whole]
     bodies = {token: token.removeprefix("##") for token in added}
@@ -172,7 +176,7 @@ def prune_vocab(
     whatever their count.
 
     Args:
-        model: a model directory or a preset's name; it stays as it is.
+        model: a model directory, a preset's name or hf://owner/name; it stays as it is.
         texts: text files, or directories of *.txt; UTF-8: all that the model is for.
         output: the model directory to write; task, labels and settings are kept.
         min_count: how often a token must be used to stay.
@@ -180,12 +184,14 @@ def prune_vocab(
     """
     check_counts(min_count=min_count)
     check_output(output, overwrite)
+    check_model(model)
     output, files = Path(output), text_files(texts)
-    tokenizer = load_reference_tokenizer(model_path(model))
+    path = model_path(local_path(model))
+    tokenizer = load_reference_tokenizer(path)
     lines = (line for path in files for line in utf8_lines(path))
     bar = tqdm(lines, "counting tokens", unit=" lines", disable=None, leave=False)
     vocabulary = prune_vocabulary(tokenizer, bar, min_count)
-    _write_changed(model, tokenizer, vocabulary, output, overwrite)
+    _write_changed(path, tokenizer, vocabulary, output, overwrite)
     return output
 
 
@@ -217,13 +223,13 @@ def _looked_up(tokenizer, token):
     return token.removesuffix(body) + words[0] if len(words) == 1 else token
 
 
-def _write_changed(model, tokenizer, vocabulary, output, overwrite):
+def _write_changed(directory, tokenizer, vocabulary, output, overwrite):
     """The model under another vocabulary, with all else its directory says."""
     from kbert.checkpoints.huggingface.directory import WEIGHTS, read_config
     from kbert.checkpoints.load_and_save import load, save
     from kbert.checkpoints.vocabulary_transfer import with_vocabulary
 
-    directory, old = model_path(model), tokenizer.vocabulary
+    old = tokenizer.vocabulary
     changed = with_vocabulary(load(directory), tokenizer, vocabulary)
     config = {
         name: value

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from kbert.commands.backends import check_backend
 from kbert.commands.early_checks import check_output
 from kbert.text.tokenizer_files import PRESETS
 
@@ -34,6 +35,7 @@ def demo(output: str = "kbert-demo", overwrite: bool = False) -> Path:
         output: the directory for the classifier and its SavedModel.
         overwrite: replace an output directory that exists.
     """
+    check_backend("The demo, which ends with an export,")
     check_output(output, overwrite)
     output = Path(output)
     import tensorflow as tf

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from kbert.checkpoints.hubs import hub_name
 from kbert.checkpoints.local_path import local_path
+from kbert.commands.backends import check_backend
 from kbert.commands.early_checks import (
     UsageError,
     check_choice,
@@ -149,6 +150,7 @@ def export_litert(
 
 
 def _check(model, output, name):
+    check_backend("An export")
     check_model(model)
     check_output(output, overwrite=True)
     if name is not None:

@@ -1,5 +1,6 @@
 """What the options of both trainings have in common."""
 
+from kbert.commands.backends import TRAINING, check_backend
 from kbert.commands.early_checks import check_choice
 
 OPTIMIZERS = ("adamw", "lamb")
@@ -17,8 +18,11 @@ def check_optimizer(name: str) -> None:
 
 
 def check_strategy(name: str) -> None:
-    """Raises `UsageError` for an unknown one."""
+    """Raises `UsageError` for an unknown one, or one that the backend has not."""
     check_choice("strategy", name, STRATEGIES)
+    check_backend("Training", TRAINING)
+    if name != "none":
+        check_backend(f"--strategy {name}")
 
 
 def default_rate(optimizer: str, rate_of_base: float, hidden_dim: int) -> float:

@@ -2,14 +2,13 @@
 
 import functools
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from kbert.features import BACKBONE_INPUTS
+from kbert.tasks.compiled import traced
 from kbert.tasks.rows.packed_rows import shuffled_batches, within_budget
 from kbert.tasks.task import Task, check_segments
 
@@ -179,36 +178,6 @@ class Answerer:
         return keras.tree.map_structure(restored, *parts)
 
 
-def traced(model) -> Callable[[dict], Any]:
-    """The model as one TensorFlow function for all lengths, traced once.
-
-    It is kept with the model, and made anew when the model has other variables than it
-    was made with: an adapter more, or weights that were quantised.
-
-    Args:
-        model: a Keras model; or a function of the backbone's inputs, called alike.
-    """
-    key = tuple(map(id, getattr(model, "variables", ())))
-    kept = vars(model).get("_traced")
-    if kept is None or kept[0] != key:
-        inputs = getattr(model, "input", None)
-        if not isinstance(inputs, dict):
-            inputs = {
-                f.name: keras.Input(f.shape, dtype=f.dtype) for f in BACKBONE_INPUTS
-            }
-        spec = {
-            name: tf.TensorSpec((None,) * len(x.shape), x.dtype)
-            for name, x in inputs.items()
-        }
-
-        def call(inputs):
-            return model(inputs, training=False)
-
-        kept = key, tf.function(call, input_signature=[spec])
-        object.__setattr__(model, "_traced", kept)  # past Keras' tracking
-    return kept[1]
-
-
 def answer(
     model, task: Task, tokenizer, examples, token_budget: int = TOKEN_BUDGET
 ) -> list[dict]:
@@ -245,4 +214,4 @@ def portions(examples: Iterable, task: Task) -> Iterator[list]:
 
 
 def _kept(tensor, keep):
-    return tensor.numpy()[keep]
+    return np.asarray(tensor)[keep]

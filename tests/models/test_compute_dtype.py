@@ -99,6 +99,29 @@ def rows(count=8):
     }
 
 
+def test_fewer_gradients_are_zero_where_the_loss_is_scaled():
+    tf = pytest.importorskip("tensorflow")
+    if keras.config.backend() != "tensorflow":
+        pytest.skip("gradients are taken by TensorFlow's tape")
+    keras.utils.set_random_seed(0)
+    sizes = {"hidden_dim": 64, "intermediate_dim": 128, "num_layers": 2, "num_heads": 2}
+    small = {"vocabulary_size": 9, "max_sequence_length": 4} | sizes
+    model = BertTextClassifier(BertBackbone(**small, dtype=HALF), 2)
+    model.compile(adamw(1e-3))
+    model.optimizer.build(model.trainable_variables)
+    labels = np.zeros(8, "int32")
+    shares = []
+    for scale in (1.0, model.optimizer.scale_loss(1.0)):
+        with tf.GradientTape() as tape:
+            loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, model(rows()))
+            scaled = tf.reduce_mean(loss) * scale
+        watched = [v.value for v in model.trainable_variables if "kernel" in v.path]
+        found = np.concatenate([np.ravel(g) for g in tape.gradient(scaled, watched)])
+        assert np.isfinite(found).all()
+        shares.append(np.mean(found == 0))
+    assert shares[0] > 0.01 and shares[1] < shares[0] / 10
+
+
 def own_head(policy):
     body = backbone(policy)
     head = keras.layers.Dense(2, dtype="float32")
@@ -124,6 +147,9 @@ def test_somebodys_own_head_is_told_that_nothing_scales_its_loss():
             optimizer.scale_loss(1.0)
 
 
+@pytest.mark.skipif(
+    keras.config.backend() != "tensorflow", reason="takes long, and is Keras' own there"
+)
 def test_the_scale_and_the_state_are_kept_by_a_keras_file(tmp_path):
     model = BertTextClassifier(backbone(HALF, dropout=0.0, attention_dropout=0.0), 2)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

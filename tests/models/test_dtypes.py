@@ -93,12 +93,14 @@ def test_every_mask_is_that_of_transformers(tmp_path):
     from kbert.checkpoints.load_and_save import save
 
     save(model("float32").backbone, tmp_path / "model")
-    theirs = transformers.BertModel.from_pretrained(
-        tmp_path / "model", attn_implementation="eager"
-    ).eval()
+    try:
+        theirs = transformers.BertModel
+    except ImportError:  # where an import of TensorFlow fails, as in the tests on JAX
+        pytest.skip("transformers' BertModel cannot be imported here")
+    theirs = theirs.from_pretrained(tmp_path / "model", attn_implementation="eager")
     given = {name: torch.tensor(array).long() for name, array in inputs().items()}
     with torch.no_grad():
-        expected = theirs(
+        expected = theirs.eval()(
             input_ids=given["token_ids"],
             token_type_ids=given["segment_ids"],
             attention_mask=given["padding_mask"],

@@ -92,6 +92,34 @@ def test_resumed_is_identical(whole, tmp_path, capsys, evaluations):
     assert log[0] == log[1]
 
 
+def test_the_scale_of_the_loss_is_resumed(tmp_path):
+    """With an overflow in step 0, and a scale that grows every third step."""
+
+    def scaled():
+        model = compiled()
+        optimizer = keras.optimizers.LossScaleOptimizer(
+            keras.optimizers.Adam(0.05), initial_scale=2.0**127, dynamic_growth_steps=3
+        )
+        model.compile(optimizer, "mse")
+        model.optimizer.build(model.trainable_variables)
+        return model
+
+    settings = LoopSettings(num_steps=9, evaluate_every=4)
+    whole = Training(scaled(), BATCHES, settings, tmp_path / "a").train()
+    with pytest.raises(KeyboardInterrupt):
+        Training(
+            scaled(), BATCHES, settings, tmp_path / "b", None, stop_after(1)
+        ).train()
+    resumed = Training(scaled(), BATCHES, settings, tmp_path / "b").train()
+    assert 0 < int(whole.model.optimizer.iterations) < 9  # steps were skipped
+    for one, other in zip(
+        whole.model.variables + whole.model.optimizer.variables,
+        resumed.model.variables + resumed.model.optimizer.variables,
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_the_state_before_a_damaged_one_ends_the_same(whole, tmp_path, capsys):
     with pytest.raises(KeyboardInterrupt):
         Training(compiled(), BATCHES, SETTINGS, tmp_path, None, stop_after(3)).train()

@@ -128,6 +128,17 @@ class AdamW(keras.optimizers.Optimizer):
             depths = layer_depths([v.path for v in variables])
             self._rate_factors = [self.layer_decay**depth for depth in depths]
 
+    def apply(self, grads, trainable_variables=None):
+        if (
+            self.loss_scale_factor is not None
+            and keras.config.backend() == "tensorflow"
+        ):
+            import tensorflow as tf
+
+            # The base class divides them, which sparse gradients of embeddings refuse.
+            grads = [g if g is None else tf.convert_to_tensor(g) for g in grads]
+        return super().apply(grads, trainable_variables)
+
     def _is_decayed(self, index):
         variable = self._trainable_variables[index]
         if self.undecayed is None:

@@ -212,6 +212,22 @@ def test_weights_of_few_bits_take_whole_steps(dtype):
     np.testing.assert_allclose(kernel, 0.5, atol=0.02)
 
 
+def test_a_scaled_sparse_gradient_is_the_dense_one():
+    """Keras' own optimizers refuse it on TensorFlow: nothing divides IndexedSlices."""
+    tf = pytest.importorskip("tensorflow")
+    if keras.config.backend() != "tensorflow":
+        pytest.skip("gradients of gathers are sparse on TensorFlow only")
+    layer = keras.layers.Embedding(3, 2, embeddings_initializer="ones")
+    layer.build((None,))
+    gradient = tf.IndexedSlices(tf.fill((2, 2), 8.0), [1, 1], (3, 2))
+    optimizer = AdamW(0.5, 0.0, beta_1=0.0, loss_scale_factor=8.0, clip_norm=None)
+    optimizer.apply([gradient], [layer.embeddings])
+    moved = 1 - array(layer.embeddings)  # by 0.5 m / sqrt(v) with v = 0.001 g^2
+    np.testing.assert_allclose(moved[1], 0.5 / 0.001**0.5, rtol=1e-4)
+    np.testing.assert_array_equal(moved[[0, 2]], 0)
+    assert optimizer.scale_loss(1.0) == 8.0
+
+
 def test_the_state_of_all_this_is_kept_by_a_keras_file(tmp_path):
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
     optimizer = adamw(

@@ -16,11 +16,8 @@ from kbert.checkpoints.hub_files import (
     PRESET_TEXT_FILES,
     PRESET_WEIGHTS,
     TASK_WEIGHTS,
-    TEXT_FILES,
-    VOCABULARIES,
-    WEIGHTS,
-    folder_of_the_model,
-    has_any,
+    fetch_model,
+    fetch_tokenizer,
 )
 
 HF, KAGGLE, KERASHUB = "hf", "kaggle", "kerashub"
@@ -69,7 +66,7 @@ def resolve(handle: str) -> Path:
         return resolve(_preset_handle(match[0]))
     if scheme == KAGGLE:
         return _from_kaggle(handle, match[0], ("config.json", PRESET_WEIGHTS))
-    return _from_huggingface(handle, *match.groups(), _with_weights)
+    return _from_huggingface(handle, *match.groups(), fetch_model)
 
 
 def resolve_tokenizer(handle: str) -> Path:
@@ -83,7 +80,7 @@ def resolve_tokenizer(handle: str) -> Path:
         return resolve_tokenizer(_preset_handle(match[0]))
     if scheme == KAGGLE:
         return _from_kaggle(handle, match[0], PRESET_TEXT_FILES[-1:])
-    return _from_huggingface(handle, *match.groups(), _with_vocabulary)
+    return _from_huggingface(handle, *match.groups(), fetch_tokenizer)
 
 
 def hub_name(model: str | Path) -> str | None:
@@ -149,6 +146,7 @@ def _from_huggingface(handle, name, revision, fetch):
         raise _not_installed("huggingface_hub", error) from None
 
     incomplete = getattr(errors, "IncompleteSnapshotError", ())  # of newer versions
+    cache = Path(constants.HF_HUB_CACHE, "models--" + name.replace("/", "--"))
     cut = []
 
     def download(patterns):
@@ -158,30 +156,30 @@ def _from_huggingface(handle, name, revision, fetch):
             )
         except incomplete as error:  # no connection; what is there may be enough
             cut.append(directory := error.snapshot_path)
+        except errors.GatedRepoError as error:
+            raise PermissionError(
+                f"Expected access to {handle}; the hub refuses it. Accept the model's "
+                "terms there and log in (`hf auth login`, or HF_TOKEN)."
+            ) from error
+        except errors.RevisionNotFoundError as error:
+            raise FileNotFoundError(
+                f"Expected {handle} on the hub; there is no such model or revision: "
+                f"the model has no branch, tag or commit {revision}. Leave @{revision} "
+                "out for the newest."
+            ) from error
+        except errors.RepositoryNotFoundError as error:
+            raise FileNotFoundError(
+                f"Expected {handle} on the hub; there is no such model or revision, or "
+                "it is private. Check the name, or log in (`hf auth login`, or "
+                "HF_TOKEN)."
+            ) from error
+        except Exception as error:  # of the network; each version has its own classes
+            offline = constants.HF_HUB_OFFLINE
+            why = "HF_HUB_OFFLINE is set" if offline else _in_short(error)
+            raise _unreachable(handle, why, cache) from error
         return Path(directory)
 
-    cache = Path(constants.HF_HUB_CACHE, "models--" + name.replace("/", "--"))
-    try:
-        directory, missing = fetch(download)
-    except errors.GatedRepoError as error:
-        raise PermissionError(
-            f"Expected access to {handle}; the hub refuses it. Accept the model's "
-            "terms there and log in (`hf auth login`, or HF_TOKEN)."
-        ) from error
-    except errors.RevisionNotFoundError as error:
-        raise FileNotFoundError(
-            f"Expected {handle} on the hub; there is no such model or revision: the "
-            f"model has no branch, tag or commit {revision}. Leave @{revision} out for "
-            "the newest."
-        ) from error
-    except errors.RepositoryNotFoundError as error:
-        raise FileNotFoundError(
-            f"Expected {handle} on the hub; there is no such model or revision, or it "
-            "is private. Check the name, or log in (`hf auth login`, or HF_TOKEN)."
-        ) from error
-    except Exception as error:  # of the network; each version has classes of its own
-        why = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else _in_short(error)
-        raise _unreachable(handle, why, cache) from error
+    directory, missing = fetch(download)
     if missing:
         raise FileNotFoundError(
             f"Expected {' and '.join(missing)} in {handle}; there is nothing of the "
@@ -195,37 +193,6 @@ def _from_huggingface(handle, name, revision, fetch):
             stacklevel=3,
         )
     return directory
-
-
-def _with_weights(download):
-    """Downloads a model: its directory, and what it lacks."""
-    directory = download(TEXT_FILES + PRESET_TEXT_FILES + WEIGHTS[0])
-    folder = folder_of_the_model(directory)
-    if folder:
-        download([folder + name for name in TEXT_FILES + WEIGHTS[0]])
-    missing = []
-    if not has_any(directory, (f"{folder}config.json", f"{folder}bert_config.json")):
-        missing.append("config.json")
-    for patterns in WEIGHTS:
-        names = [folder + name for name in patterns]
-        if patterns is not WEIGHTS[0]:
-            directory = download(names)
-        if has_any(directory, names):
-            break
-    else:
-        missing.append(f"weights ({', '.join(group[0] for group in WEIGHTS)})")
-    return directory, missing
-
-
-def _with_vocabulary(download):
-    """Downloads a tokenizer: its directory, and what it lacks."""
-    directory = download(TEXT_FILES + PRESET_TEXT_FILES)
-    folder = folder_of_the_model(directory)
-    if folder:
-        download([folder + name for name in TEXT_FILES])
-    names = [folder + name for name in VOCABULARIES]
-    found = has_any(directory, names)
-    return directory, [] if found else [f"a vocabulary ({', '.join(VOCABULARIES)})"]
 
 
 def _from_kaggle(handle, name, needed):

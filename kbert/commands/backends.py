@@ -19,7 +19,7 @@ TRAINING = ("tensorflow", "jax", "torch")
 
 def keras_backend() -> str:
     """The backend that Keras has, or will have: KERAS_BACKEND, or keras.json's."""
-    if "keras" in sys.modules:
+    if sys.modules.get("keras"):
         return sys.modules["keras"].config.backend()
     if os.environ.get("KERAS_BACKEND"):
         return os.environ["KERAS_BACKEND"]

@@ -17,6 +17,11 @@ NAME = "someone/small-bert"
 HANDLE = f"hf://{NAME}"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin", "tf_model.h5", "model.onnx")
 
+MODULES = [
+    {"path": f"{i}_{name}", "type": f"sentence_transformers.models.{name}"}
+    for i, name in enumerate(("BERT", "Pooling", "Dense"))
+]
+
 
 @pytest.fixture(scope="module")
 def repositories(model):
@@ -36,11 +41,13 @@ def repositories(model):
             "task.weights.h5": b"0",
         },
         "someone/old-sentences": {
-            "modules.json": json.dumps([{"path": "0_BERT"}]).encode(),
+            "modules.json": json.dumps(MODULES).encode(),
             "0_BERT/config.json": b"{}",
             "0_BERT/vocab.txt": b"a",
             "0_BERT/pytorch_model.bin": b"0",
             "1_Pooling/config.json": b"{}",
+            "2_Dense/config.json": b"{}",
+            "2_Dense/pytorch_model.bin": b"0",
         },
         **{
             f"someone/only-{i}": {"config.json": b"{}", "vocab.txt": b"a"}
@@ -91,7 +98,7 @@ def test_weights_that_are_not_read_are_not_downloaded(hub):
     assert not weights_of(hub, "someone/only-3")
 
 
-def test_the_files_of_other_layouts(hub):
+def test_the_files_of_other_layouts(hub, monkeypatch):
     hubs.resolve_tokenizer("hf://someone/keras")
     assert not [file for file in hub.served if file.endswith(".h5")]
     hubs.resolve("hf://someone/keras")
@@ -99,6 +106,11 @@ def test_the_files_of_other_layouts(hub):
     directory = hubs.resolve("hf://someone/old-sentences")
     assert (directory / "0_BERT" / "pytorch_model.bin").is_file()
     assert (directory / "1_Pooling" / "config.json").is_file()
+    assert (directory / "2_Dense" / "pytorch_model.bin").is_file()
+    damaged = {"modules.json": b"{}", "config.json": b"{}"}
+    monkeypatch.setitem(hub.repositories, "someone/damaged", damaged)
+    with pytest.raises(ValueError, match="Expected a list of modules"):
+        hubs.resolve("hf://someone/damaged")
 
 
 @pytest.mark.parametrize(

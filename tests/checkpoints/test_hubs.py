@@ -294,3 +294,19 @@ def test_the_environment_rules_over_a_fresh_process(tmp_path):
         check=True,
     )
     assert done.stdout.split() == [str(snapshot), "False"]
+
+
+def test_a_presets_tokenizer_costs_no_weights(kaggle_cache, no_network):
+    from kbert.checkpoints.tokenizers import load_reference_tokenizer
+
+    files = [file for file in FILES if not file.endswith(".h5")]
+    model = fill_kaggle(kaggle_cache, KAGGLE, files)
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good"]
+    (model / "assets/tokenizer/vocabulary.txt").write_text("\n".join(tokens) + "\n")
+    settings = {"class_name": "BertTokenizer", "config": {"lowercase": True}}
+    (model / "tokenizer.json").write_text(json.dumps(settings))
+    tokenizer = load_reference_tokenizer(f"kaggle://{KAGGLE}")
+    assert tokenizer.tokenize("Good") == ["good"]
+    assert not no_network
+    with pytest.raises(FileNotFoundError, match="could not be downloaded"):
+        hubs.resolve(f"kaggle://{KAGGLE}")

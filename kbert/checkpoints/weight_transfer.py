@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from kbert.checkpoints.codes import are_codes
 from kbert.checkpoints.weight_maps import Row
 
 
@@ -154,6 +155,12 @@ def _in_float32(name, value):
             "Quantized checkpoints are not read: use the original one."
         )
     value = value.astype("float32", copy=False)
+    if are_codes(value):
+        raise ValueError(
+            f"Expected weights in {name}; all {value.size:,} numbers are whole, from "
+            f"{value.min():g} to {value.max():g}: codes of a quantized model, saved "
+            "without their scales. Take the model before it was quantized."
+        )
     if not np.isfinite(value).all():
         raise ValueError(
             f"Expected finite numbers in {name}; some are infinite or NaN. The file "

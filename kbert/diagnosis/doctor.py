@@ -60,6 +60,7 @@ CHECKS = (
     _Check("layer norm epsilon", weight_checks.epsilon, ("config",)),
     _Check("tied decoder", weight_checks.decoder, ("tensors",)),
     _Check("finite numbers", weight_checks.numbers, ("tensors",)),
+    _Check("no codes for weights", weight_checks.codes, ("tensors",)),
     _Check("all layers trained", weight_checks.trained_layers, ("config", "tensors")),
     _Check(
         "all tokens trained",

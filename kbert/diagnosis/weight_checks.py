@@ -8,10 +8,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from kbert.checkpoints.codes import are_codes
 from kbert.checkpoints.encoder_names import architecture_of
 from kbert.checkpoints.weight_maps import (
     HUGGINGFACE_ACTIVATIONS,
     HUGGINGFACE_CONFIG_FIELDS,
+    HUGGINGFACE_REDUNDANT,
     huggingface_backbone,
 )
 from kbert.config import BertConfig
@@ -174,6 +176,29 @@ def numbers(case: Case) -> Iterator[Finding]:
             f"Nothing but zeros in {counted(len(empty), 'tensor')}: "
             f"{', '.join(empty[:_SHOWN])}.",
             "Convert or download the weights again.",
+        )
+
+
+def codes(case: Case) -> Iterator[Finding]:
+    """No whole numbers for weights: what is left of a quantized model without scales.
+
+    Keras' `model.quantize` puts codes from -127 to 127 in the place of the weights.
+    """
+    found = []
+    for name in case.tensors:
+        if name in HUGGINGFACE_REDUNDANT or not name.endswith((".weight", ".bias")):
+            continue
+        array = case.tensors[name]
+        is_integer = array.dtype.kind in "iub" and array.ndim > 0
+        if is_integer or (array.dtype.kind == "f" and are_codes(array)):
+            found.append(f"{name} ({array.dtype}, {array.min()} to {array.max()})")
+    if found:
+        yield Finding(
+            "error",
+            f"Nothing but whole numbers in {counted(len(found), 'tensor')}: "
+            f"{', '.join(found[:_SHOWN])}. They are codes of a quantized model, whose "
+            "scales are not used: all that is computed from them is wrong.",
+            "Take the model before it was quantized.",
         )
 
 

@@ -110,6 +110,14 @@ def set_nan(stored):
     stored[f"{POOLER}.bias"][:2] = np.inf
 
 
+def as_codes(stored):
+    """What `model.quantize` leaves where weights were, as integers or as floats."""
+    for name, dtype in ((WORDS, "int8"), (f"{POOLER}.weight", "float32")):
+        codes = np.round(stored[name] / np.abs(stored[name]).max() * 127)
+        codes[0, :2] = -127, 127
+        stored[name] = codes.astype(dtype)
+
+
 def fresh_pooler(stored):
     stored[f"{POOLER}.weight"] = fresh((128, 128))
     stored[f"{POOLER}.bias"][:] = 0
@@ -285,6 +293,16 @@ SPOILED = {
     "a kernel of zeros": (
         tensors(lambda stored: stored[f"{POOLER}.weight"].fill(0)),
         ("error", "finite numbers", "but zeros in 1 tensor: bert.pooler.dense.weight"),
+    ),
+    "codes of a quantized model": (
+        tensors(as_codes),
+        (
+            "error",
+            "no codes for weights",
+            r"whole numbers in 2 tensors: .*pooler.dense.weight \(float32, -127.0 to 1"
+            r".*word_embeddings.weight \(int8, -127 to 1|"
+            r".*word_embeddings.weight \(int8, -127 to 1.*pooler.dense.weight \(float",
+        ),
     ),
     "a new block": (
         tensors(fresh_block),

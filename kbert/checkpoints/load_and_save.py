@@ -153,7 +153,11 @@ def _load_keras(path, head, dtype):
         )
     variables = variables_of(model)
     return model, LoadReport(
-        filled={name: (variable.path,) for name, variable in variables.items()},
+        filled={
+            # Not of a variable, where it is put together of several.
+            name: (getattr(variable, "path", name),)
+            for name, variable in variables.items()
+        },
         newly_initialised=(),
         ignored={},
         shapes={name: tuple(variable.shape) for name, variable in variables.items()},
@@ -199,7 +203,8 @@ def save(
     """Writes a model directory: aside first, renamed when whole.
 
     Args:
-        model: a `BertBackbone` or one of the models with a head.
+        model: a `BertBackbone` or one of the models with a head. The weights of one
+            quantized to int8 are written as the float32 numbers they stand for.
         directory: where to.
         tokenizer: a `BertTokenizer`, `SentencePieceTokenizer` or `ReferenceTokenizer`;
             None leaves the directory without a vocabulary.
@@ -213,7 +218,8 @@ def save(
         OSError: the disk is full, or may not be written to; nothing half-written is
             left, and a directory that was there before is whole.
         ValueError: more tokens in the vocabulary than rows in the embedding, or labels
-            in `config` that are not as many as the model's classes.
+            in `config` that are not as many as the model's classes; or a model that
+            was quantized in a way that is not undone here (GPTQ, AWQ).
     """
     backbone = backbone_of(model)
     config = dict(config or {})

@@ -4,11 +4,11 @@ import dataclasses
 import warnings
 
 import keras
-import numpy as np
 
 from kbert.checkpoints.checkpoint import Checkpoint
 from kbert.checkpoints.weight_transfer import LoadReport, assign, weights_by_path
 from kbert.layers.initializer import filled_later, kernel_initializer
+from kbert.layers.quantization import float_weight, parts_of
 from kbert.models.backbone import BertBackbone, backbone_of
 from kbert.registry import HEADS, KINDS, kind_of, loaded
 
@@ -24,30 +24,43 @@ def variables_of(model: keras.Model) -> dict:
 
     The paths are the left side of every table in `weight_maps`:
     "embeddings/norm/gamma", "encoder_block_0/intermediate/kernel", "classifier/bias".
-    A kernel with LoRA is given merged with its adapter, as a float32 array.
+    What is in several parts is given as one float32 array of the numbers they stand
+    for: a kernel with LoRA merged with its adapter, a quantized one dequantized.
+
+    Raises:
+        ValueError: weights quantized in a way that is not undone here, as GPTQ's.
     """
     backbone = backbone_of(model)
     layers = [backbone.embeddings, *backbone.blocks, backbone.pooler]
     layers += [getattr(model, name) for name in kind_of(model).head_layers]
     variables = weights_by_path(layers)
-    _merge_lora(variables, backbone)
+    _put_together(variables, layers)
     return variables
 
 
-def _merge_lora(variables, backbone):
-    """Puts W + (alpha / rank) A B in the place of W, A and B, in float32.
+def _put_together(variables, layers):
+    """Puts one array in the place of the parts of a kernel or an embedding.
 
-    Keras' own `kernel` is cast to the compute dtype, as to bfloat16.
+    Keras' own `kernel` is codes, or cast to the compute dtype, as to bfloat16.
     """
     paths = {id(variable): path for path, variable in variables.items()}
-    for dense in backbone.dense_layers:
-        if not dense.lora_enabled:
+    for part in (
+        part for layer in layers for part in (layer, *parts_of(layer).values())
+    ):
+        is_dense = isinstance(part, keras.layers.Dense)
+        if not is_dense and not isinstance(part, keras.layers.Embedding):
             continue
-        path_a, path_b = paths[id(dense.lora_kernel_a)], paths[id(dense.lora_kernel_b)]
-        adapter = np.array(variables.pop(path_a)) @ np.array(variables.pop(path_b))
-        path = path_a.replace("lora_kernel_a", "kernel")
-        kernel = keras.ops.convert_to_numpy(variables[path]).astype("float32")
-        variables[path] = kernel + dense.lora_alpha / dense.lora_rank * adapter
+        if not part.lora_enabled and part.quantization_mode is None:
+            continue
+        # Of a table that two layers share, the parts are taken out once.
+        own = [paths[id(v)] for v in part.weights if id(v) in paths]
+        names = [path for path in own if not path.endswith("/bias")]
+        for path in names:
+            variables.pop(path, None)
+        if names:
+            name = "kernel" if is_dense else "embeddings"
+            path = f"{names[0].rpartition('/')[0]}/{name}"
+            variables[path] = float_weight(part)
 
 
 def build(

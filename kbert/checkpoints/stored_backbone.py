@@ -10,6 +10,7 @@ from kbert.checkpoints.keras.keras_file import is_keras_file, read_keras
 from kbert.checkpoints.load_and_save import check_vocabulary
 from kbert.checkpoints.model_builder import build
 from kbert.config import BertConfig
+from kbert.layers.quantization import is_quantized
 from kbert.models.backbone import BertBackbone, backbone_of
 from kbert.text.vocabulary import Vocabulary
 
@@ -58,6 +59,11 @@ def stored_backbone(
 def _in_keras_file(path):
     model = read_keras(path)
     backbone = backbone_of(model)
+    if is_quantized(backbone):
+        raise ValueError(
+            f"Expected weights that can be trained in {path}; they are quantized. "
+            "kbert.save writes them as floating-point numbers: take that directory."
+        )
     names = [field.name for field in dataclasses.fields(BertConfig)]
     config = BertConfig(**{name: getattr(backbone, name) for name in names})
     weights = backbone.get_weights()

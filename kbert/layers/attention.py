@@ -10,6 +10,11 @@ import keras
 from keras import ops
 
 from kbert.layers.initializer import kernel_initializer
+from kbert.layers.quantization import (
+    from_quantized_config,
+    quantize_as_before,
+    quantized_config,
+)
 
 # exp(-1e9) is 0 in float32, and the sum with any finite score is still finite.
 MASKED_SCORE = -1e9
@@ -92,6 +97,7 @@ class SelfAttention(keras.layers.Layer):
         self.query_key_value.build((None, self.hidden_dim))
         self.output_projection.build((None, self.hidden_dim))
         self.dropout_layer.build((None, self.num_heads, None, None))
+        quantize_as_before(self)
 
     def call(self, x, mask, queries=None, training=None):
         if queries is None:
@@ -121,6 +127,11 @@ class SelfAttention(keras.layers.Layer):
 
     def _project_apart(self, queries, x):
         """Queries for some rows, keys and values for all, from the one kernel."""
+        if self.query_key_value.quantization_mode is not None:
+            # What its codes stand for, the layer alone knows: it is asked twice.
+            query, _, _ = self._project(queries, self.query_key_value)
+            _, key, value = self._project(x, self.query_key_value)
+            return query, key, value
         kernel = ops.cast(self.query_key_value.kernel, self.compute_dtype)
         bias = ops.cast(self.query_key_value.bias, self.compute_dtype)
         d = self.hidden_dim
@@ -155,4 +166,7 @@ class SelfAttention(keras.layers.Layer):
             "num_heads": self.num_heads,
             "attention_dropout": self.attention_dropout,
             "initializer_range": self.initializer_range,
+            **quantized_config(self),
         }
+
+    from_config = classmethod(from_quantized_config)

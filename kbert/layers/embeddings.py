@@ -4,6 +4,12 @@ import keras
 from keras import ops
 
 from kbert.layers.initializer import kernel_initializer
+from kbert.layers.quantization import (
+    first_rows,
+    from_quantized_config,
+    quantize_as_before,
+    quantized_config,
+)
 
 
 @keras.saving.register_keras_serializable(package="kbert")
@@ -40,7 +46,10 @@ class BertEmbeddings(keras.layers.Layer):
         self.layer_norm_epsilon = layer_norm_epsilon
         self.initializer_range = initializer_range
 
-        self.token_embedding = self._table(vocabulary_size, "token_embedding")
+        # Reversible, as it is the decoder of the masked language model, too.
+        self.token_embedding = self._table(
+            vocabulary_size, "token_embedding", keras.layers.ReversibleEmbedding
+        )
         self.position_embedding = self._table(max_sequence_length, "position_embedding")
         self.segment_embedding = self._table(num_segments, "segment_embedding")
         self.norm = keras.layers.LayerNormalization(
@@ -50,8 +59,8 @@ class BertEmbeddings(keras.layers.Layer):
             dropout, dtype=self.dtype_policy, name="dropout"
         )
 
-    def _table(self, rows, name):
-        return keras.layers.Embedding(
+    def _table(self, rows, name, kind=keras.layers.Embedding):
+        return kind(
             rows,
             self.hidden_dim,
             embeddings_initializer=kernel_initializer(self.initializer_range),
@@ -68,6 +77,7 @@ class BertEmbeddings(keras.layers.Layer):
             table.build(token_ids_shape)
         self.norm.build((None, None, self.hidden_dim))
         self.dropout_layer.build((None, None, self.hidden_dim))
+        quantize_as_before(self)
 
     def call(self, token_ids, segment_ids, training=None):
         length = token_ids.shape[1]
@@ -79,13 +89,11 @@ class BertEmbeddings(keras.layers.Layer):
             )
         # Positions are a slice and segments a small product, not two gathers: the
         # gradient of a gather with many equal ids is slow on some backends.
-        positions = self.position_embedding.embeddings[: ops.shape(token_ids)[1]]
+        positions = first_rows(self.position_embedding, ops.shape(token_ids)[1])
+        table = first_rows(self.segment_embedding, self.num_segments)
         segments = ops.one_hot(segment_ids, self.num_segments, dtype=self.compute_dtype)
-        segments = ops.matmul(
-            segments, ops.cast(self.segment_embedding.embeddings, self.compute_dtype)
-        )
         x = self.token_embedding(token_ids)  # (B, L, D)
-        x = x + segments + ops.cast(positions, self.compute_dtype)
+        x = x + ops.matmul(segments, table) + positions
         return self.dropout_layer(self.norm(x), training=training)
 
     def compute_output_shape(self, token_ids_shape, segment_ids_shape=None):
@@ -100,4 +108,7 @@ class BertEmbeddings(keras.layers.Layer):
             "dropout": self.dropout,
             "layer_norm_epsilon": self.layer_norm_epsilon,
             "initializer_range": self.initializer_range,
+            **quantized_config(self),
         }
+
+    from_config = classmethod(from_quantized_config)

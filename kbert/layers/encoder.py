@@ -7,6 +7,11 @@ from keras import ops
 
 from kbert.layers.attention import SelfAttention
 from kbert.layers.initializer import kernel_initializer
+from kbert.layers.quantization import (
+    from_quantized_config,
+    quantize_as_before,
+    quantized_config,
+)
 
 _FUNCTIONS = {
     "gelu": functools.partial(keras.activations.gelu, approximate=False),
@@ -125,6 +130,7 @@ class EncoderBlock(keras.layers.Layer):
         self.output_norm.build(rows)
         self.attention_dropout_layer.build(rows)
         self.output_dropout_layer.build(rows)
+        quantize_as_before(self)
 
     def call(self, x, mask, positions=None, training=None):
         queries = None if positions is None else gather_rows(x, positions)
@@ -153,4 +159,7 @@ class EncoderBlock(keras.layers.Layer):
             "attention_dropout": self.attention_dropout,
             "layer_norm_epsilon": self.layer_norm_epsilon,
             "initializer_range": self.initializer_range,
+            **quantized_config(self),
         }
+
+    from_config = classmethod(from_quantized_config)

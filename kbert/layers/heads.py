@@ -3,8 +3,14 @@
 import keras
 from keras import ops
 
+from kbert.layers.embeddings import BertEmbeddings
 from kbert.layers.encoder import activation_function, gather_rows
 from kbert.layers.initializer import kernel_initializer
+from kbert.layers.quantization import (
+    from_quantized_config,
+    quantize_as_before,
+    quantized_config,
+)
 
 
 @keras.saving.register_keras_serializable(package="kbert")
@@ -13,7 +19,9 @@ class MaskedLMHead(keras.layers.Layer):
 
     Gathers first, projects after: dense(D) -> activation -> layer norm -> product with
     the token embedding's own table -> bias (google-research/bert,
-    `get_masked_lm_output`). The table is the embedding's variable, not a copy.
+    `get_masked_lm_output`). The table is the embedding's variable, not a copy: a head
+    that Keras makes of its config, to load or clone a model, takes that of the
+    `BertEmbeddings` which its input comes from.
 
     Call arguments:
         x: float (B, L, D); or (B, M, D), rows gathered already, without positions.
@@ -46,7 +54,14 @@ class MaskedLMHead(keras.layers.Layer):
         )
         self._activation = activation_function(activation)
 
+    def __call__(self, x, *args, **kwargs):
+        if isinstance(self.token_embedding, _Described):
+            self.token_embedding = self.token_embedding.found_behind(x)
+        return super().__call__(x, *args, **kwargs)
+
     def build(self, x_shape, mask_positions_shape=None):
+        if isinstance(self.token_embedding, _Described):
+            self.token_embedding = self.token_embedding.made()
         rows = (None, self.token_embedding.output_dim)
         if not self.token_embedding.built:
             self.token_embedding.build((None,))
@@ -57,6 +72,7 @@ class MaskedLMHead(keras.layers.Layer):
             initializer="zeros",
             name="output_bias",
         )
+        quantize_as_before(self)
 
     def call(self, x, mask_positions=None):
         if mask_positions is not None:
@@ -64,29 +80,78 @@ class MaskedLMHead(keras.layers.Layer):
         num_positions = ops.shape(x)[1]
         x = ops.reshape(x, (-1, self.token_embedding.output_dim))  # (B M, D)
         x = self.norm(self._activation(self.transform(x)))
-        table = ops.cast(self.token_embedding.embeddings, self.compute_dtype)
-        bias = ops.cast(self.output_bias, self.compute_dtype)
-        logits = ops.matmul(x, ops.transpose(table)) + bias
+        logits = self._decode(x) + ops.cast(self.output_bias, self.compute_dtype)
         return ops.reshape(logits, (-1, num_positions, self.token_embedding.input_dim))
+
+    def _decode(self, x):
+        """(B M, D) -> (B M, V), by the token embedding's own table."""
+        if self.token_embedding.quantization_mode is not None:
+            logits = self.token_embedding(x, reverse=True)
+            return ops.cast(logits, self.compute_dtype)
+        table = ops.cast(self.token_embedding.embeddings, self.compute_dtype)
+        return ops.matmul(x, ops.transpose(table))
 
     def compute_output_shape(self, x_shape, mask_positions_shape=None):
         batch, rows = (mask_positions_shape or x_shape)[:2]
         return (batch, rows, self.token_embedding.input_dim)
 
     def get_config(self):
+        embedding = self.token_embedding
+        is_described = isinstance(embedding, _Described)
         return super().get_config() | {
-            "token_embedding": keras.saving.serialize_keras_object(
-                self.token_embedding
-            ),
+            "token_embedding": embedding.config
+            if is_described
+            else keras.saving.serialize_keras_object(embedding),
             "activation": self.activation,
             "layer_norm_epsilon": self.layer_norm_epsilon,
             "initializer_range": self.initializer_range,
+            **quantized_config(self),
         }
+
+    def get_build_config(self):
+        return None  # to be built when it is called: what its input comes from counts
 
     @classmethod
     def from_config(cls, config):
-        embedding = keras.saving.deserialize_keras_object(config["token_embedding"])
-        return cls(**(config | {"token_embedding": embedding}))
+        embedding = _Described(config["token_embedding"])
+        return from_quantized_config(cls, config | {"token_embedding": embedding})
+
+
+class _Described:
+    """The token embedding of a head that was made of its config, until it is called.
+
+    Args:
+        config: of the embedding, serialized by Keras.
+    """
+
+    def __init__(self, config):
+        self.config = config
+        self.input_dim = config["config"]["input_dim"]
+        self.output_dim = config["config"]["output_dim"]
+
+    def found_behind(self, x):
+        """That of the `BertEmbeddings` which x comes from; a new one if there is none.
+
+        Args:
+            x: a Keras tensor, or any other, which comes from nowhere.
+        """
+        layers = []
+        if isinstance(x, keras.KerasTensor):
+            layers = keras.Model(keras.utils.get_source_inputs(x), x).layers
+        for layer in layers:  # those of a backbone that was called as a whole, too
+            layers = [*layers, *getattr(layer, "layers", ())]
+        tables = {
+            id(layer): layer.token_embedding
+            for layer in layers
+            if isinstance(layer, BertEmbeddings)
+            and layer.vocabulary_size == self.input_dim
+            and layer.hidden_dim == self.output_dim
+        }
+        return self.made() if len(tables) != 1 else next(iter(tables.values()))
+
+    def made(self):
+        """A new embedding, tied to nothing."""
+        return keras.saving.deserialize_keras_object(self.config)
 
 
 @keras.saving.register_keras_serializable(package="kbert")
@@ -111,6 +176,7 @@ class NextSentenceHead(keras.layers.Layer):
 
     def build(self, pooled_output_shape):
         self.dense.build(pooled_output_shape)
+        quantize_as_before(self)
 
     def call(self, pooled_output):
         return self.dense(pooled_output)
@@ -119,4 +185,9 @@ class NextSentenceHead(keras.layers.Layer):
         return (*pooled_output_shape[:-1], 2)
 
     def get_config(self):
-        return super().get_config() | {"initializer_range": self.initializer_range}
+        return super().get_config() | {
+            "initializer_range": self.initializer_range,
+            **quantized_config(self),
+        }
+
+    from_config = classmethod(from_quantized_config)

@@ -8,6 +8,11 @@ from kbert.layers.attention import additive_mask
 from kbert.layers.embeddings import BertEmbeddings
 from kbert.layers.encoder import EncoderBlock
 from kbert.layers.initializer import kernel_initializer
+from kbert.layers.quantization import (
+    model_from_config,
+    quantize_model,
+    quantized_config,
+)
 from kbert.models.compute_dtype import training_policy
 
 
@@ -233,11 +238,15 @@ class BertBackbone(keras.Model):
             "initializer_range": self.initializer_range,
             "dtype": keras.dtype_policies.serialize(self.policy),
             "name": self.name,
+            **quantized_config(self),
         }
+
+    def quantize(self, mode=None, config=None, **kwargs):
+        quantize_model(self, super().quantize, mode, config, **kwargs)
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        return cls(**config)
+        return model_from_config(cls, config)
 
 
 def backbone_of(model: keras.Model) -> BertBackbone:

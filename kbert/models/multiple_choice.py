@@ -4,6 +4,11 @@ import keras
 from keras import ops
 
 from kbert.features import BACKBONE_INPUTS, with_axis
+from kbert.layers.quantization import (
+    model_from_config,
+    quantize_model,
+    quantized_config,
+)
 from kbert.models.text_classifier import BertTextClassifier
 
 # The logit of a choice that is not there; its share of any softmax is 0.
@@ -60,12 +65,15 @@ class BertMultipleChoice(keras.Model):
             "backbone": keras.saving.serialize_keras_object(self.backbone),
             "dropout": self.dropout,
             "name": self.name,
+            **quantized_config(self),
         }
+
+    def quantize(self, mode=None, config=None, **kwargs):
+        quantize_model(self, super().quantize, mode, config, **kwargs)
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        backbone = keras.saving.deserialize_keras_object(config["backbone"])
-        return cls(**(config | {"backbone": backbone}))
+        return model_from_config(cls, config)
 
 
 @keras.saving.register_keras_serializable(package="kbert")

@@ -4,6 +4,11 @@ import keras
 
 from kbert.features import MASK_POSITIONS
 from kbert.layers.heads import MaskedLMHead, NextSentenceHead
+from kbert.layers.quantization import (
+    model_from_config,
+    quantize_model,
+    quantized_config,
+)
 
 
 @keras.saving.register_keras_serializable(package="kbert")
@@ -61,12 +66,15 @@ class BertPretrainer(keras.Model):
         return {
             "backbone": keras.saving.serialize_keras_object(self.backbone),
             "name": self.name,
+            **quantized_config(self),
         }
+
+    def quantize(self, mode=None, config=None, **kwargs):
+        quantize_model(self, super().quantize, mode, config, **kwargs)
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        backbone = keras.saving.deserialize_keras_object(config["backbone"])
-        return cls(**(config | {"backbone": backbone}))
+        return model_from_config(cls, config)
 
 
 def in_float32(logits, name):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import keras
 
+from kbert.layers.quantization import is_quantized
 from kbert.models.backbone import backbone_of
 from kbert.registry import kind_of
 
@@ -139,10 +140,16 @@ def with_sizes(model: keras.Model, **sizes) -> keras.Model:
     Returns: the new model, with weights as a new model has them.
 
     Raises:
-        ValueError: a model with LoRA.
+        ValueError: a model with LoRA, or one that is quantized.
     """
     backbone = backbone_of(model)
     _refuse_lora(backbone)
+    if is_quantized(backbone) or is_quantized(model):
+        raise ValueError(
+            "Expected a model that is not quantized, since rows and kernels of whole "
+            "numbers are copied for what they are. kbert.save it, which writes "
+            "floating-point numbers, and load that."
+        )
     resized = keras.saving.serialize_keras_object(backbone)
     resized["config"] |= sizes
     if model is backbone:

@@ -3,6 +3,11 @@
 import keras
 
 from kbert.layers.initializer import kernel_initializer
+from kbert.layers.quantization import (
+    model_from_config,
+    quantize_model,
+    quantized_config,
+)
 from kbert.models.pretrainer import in_float32
 
 
@@ -61,9 +66,12 @@ class BertTextClassifier(keras.Model):
             "num_classes": self.num_classes,
             "dropout": self.dropout,
             "name": self.name,
+            **quantized_config(self),
         }
+
+    def quantize(self, mode=None, config=None, **kwargs):
+        quantize_model(self, super().quantize, mode, config, **kwargs)
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        backbone = keras.saving.deserialize_keras_object(config["backbone"])
-        return cls(**(config | {"backbone": backbone}))
+        return model_from_config(cls, config)

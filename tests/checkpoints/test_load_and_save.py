@@ -197,6 +197,42 @@ def test_redundant_tensors_are_no_error(saved):
     assert_same_weights(load(saved), made())
 
 
+@pytest.mark.parametrize(
+    "dtype, message",
+    [
+        ("int8", "Expected floating-point numbers in .*; they are int8"),
+        (
+            "float32",
+            "all 384 numbers are whole, from -127 to 127: codes of a qu",
+        ),
+        (
+            "float16",
+            "all 384 numbers are whole, from -127 to 127: codes of a qu",
+        ),
+    ],
+)
+def test_codes_of_a_quantized_model_are_no_weights(saved, dtype, message):
+    def quantize(tensors):
+        name = "bert.encoder.layer.0.intermediate.dense.weight"
+        codes = np.round(tensors[name] / np.abs(tensors[name]).max() * 127)
+        codes.flat[:2] = -127, 127
+        tensors[name] = codes.astype(dtype)
+
+    change_weights(saved, quantize)
+    with pytest.raises(ValueError, match=message):
+        load(saved)
+
+
+def test_an_identity_is_a_kernel(saved):
+    name = "bert.encoder.layer.0.attention.self.key.weight"
+    change_weights(saved, lambda tensors: np.fill_diagonal(tensors[name], 1.0))
+    load(saved)
+    change_weights(
+        saved, lambda tensors: tensors.update({name: np.eye(16, dtype="float32")})
+    )
+    assert np.trace(np.array(load(saved).backbone.blocks[0].weights[0])[:, 16:32]) == 16
+
+
 def test_names_without_the_prefix(tmp_path):
     # transformers' `BertModel` writes its tensors without "bert.".
     save(made("backbone"), tmp_path / "model")

@@ -12,8 +12,6 @@ import keras
 
 from kbert.disk.whole_directories import refuse_existing
 from kbert.disk.whole_files import write_file
-
-# Keras finds a class by its registered name: importing the modules registers it.
 from kbert.registry import KINDS, kind_of
 
 SUFFIX = ".keras"

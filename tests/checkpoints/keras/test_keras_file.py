@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from kbert.checkpoints.keras.keras_file import is_keras_file, read_keras, write_keras
+from kbert.checkpoints.load_and_save import load_with_report
+from kbert.checkpoints.stored_backbone import stored_backbone
 from kbert.models.backbone import BertBackbone
 from kbert.models.pretrainer import BertPretrainer
 from kbert.models.question_answerer import BertQuestionAnswerer
 from kbert.models.text_classifier import BertTextClassifier
 from kbert.models.token_classifier import BertTokenClassifier
+from kbert.text.vocabulary import Vocabulary
 
 KINDS = {
     "backbone": lambda backbone: backbone,
@@ -157,3 +160,19 @@ def test_other_models_are_refused(written, tmp_path):
     path = rewritten(written, tmp_path / "list.keras", lambda config: [])
     with pytest.raises(ValueError, match="it is of None"):
         read_keras(path)
+
+
+@pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method")
+def test_of_a_quantized_model(tmp_path):
+    model = made("token_classifier")
+    model.quantize("int8")
+    path = write_keras(model, tmp_path / "model.keras")
+    back, report = load_with_report(path)
+    for a, b in zip(model.weights, back.weights, strict=True):
+        assert np.array_equal(np.array(a), np.array(b)), a.path
+    assert "encoder_block_1/intermediate/kernel" in report.filled
+    assert not any("scale" in name for name in report.filled)
+    # What a training begins with has to be numbers.
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a"]
+    with pytest.raises(ValueError, match="that can be trained in .*model.keras"):
+        stored_backbone(path, Vocabulary(tokens))

@@ -1,11 +1,16 @@
 """BERT, whole, in Keras: from raw text to a served model.
 
 Every public name is loaded when it is first used: `import kbert` imports no framework.
+Keras is told where it finds the classes of a `.keras` file (`kbert.keras_classes`).
 """
 
 import importlib
 
+from kbert.keras_classes import make_known
+
 __version__ = "0.1.0"
+
+make_known()
 
 _HOMES = {
     "kbert.config": (

@@ -9,6 +9,7 @@ from kbert.layers.quantization import (
     quantize_model,
     quantized_config,
 )
+from kbert.models.pretrainer import warn_of_probabilities
 from kbert.models.text_classifier import BertTextClassifier
 
 # The logit of a choice that is not there; its share of any softmax is 0.
@@ -28,7 +29,8 @@ class BertMultipleChoice(keras.Model):
 
     Output: float32 logits (B, C), whose softmax is over the choices; -1e9 for rows that
     are all padding. The dense layer behind them, (D, 1), is the same for all choices,
-    so that C may differ from batch to batch.
+    so that C may differ from batch to batch. The loss is to take logits:
+    `from_logits=True` in Keras' own.
 
     Args:
         backbone: a `BertBackbone`; shared, not copied.
@@ -67,6 +69,10 @@ class BertMultipleChoice(keras.Model):
             "name": self.name,
             **quantized_config(self),
         }
+
+    def fit(self, *args, **kwargs):
+        warn_of_probabilities(self)
+        return super().fit(*args, **kwargs)
 
     def quantize(self, mode=None, config=None, **kwargs):
         quantize_model(self, super().quantize, mode, config, **kwargs)

@@ -1,5 +1,8 @@
 """BERT as it is pre-trained: masked language model and next sentence prediction."""
 
+import inspect
+import warnings
+
 import keras
 
 from kbert.features import MASK_POSITIONS
@@ -21,6 +24,8 @@ class BertPretrainer(keras.Model):
     Outputs (a dict of float32 logits): `masked_lm` (B, M, V), `next_sentence` (B, 2),
     class 0 = B follows A, 1 = B is random. The vocabulary projection is the token
     embedding itself. Of the last block only [CLS] and the masked rows are computed.
+    `kbert.compile_pretrainer` brings losses that take logits; Keras' own need
+    `from_logits=True`.
     """
 
     def __init__(self, backbone, name=None):
@@ -69,6 +74,10 @@ class BertPretrainer(keras.Model):
             **quantized_config(self),
         }
 
+    def fit(self, *args, **kwargs):
+        warn_of_probabilities(self)
+        return super().fit(*args, **kwargs)
+
     def quantize(self, mode=None, config=None, **kwargs):
         quantize_model(self, super().quantize, mode, config, **kwargs)
 
@@ -80,3 +89,30 @@ class BertPretrainer(keras.Model):
 def in_float32(logits, name):
     """Logits leave a model in float32, so that softmax and loss run in float32."""
     return keras.layers.Activation("linear", dtype="float32", name=name)(logits)
+
+
+def warn_of_probabilities(model):
+    """Warns before `fit` of a loss that takes logits for probabilities.
+
+    The losses of Keras do unless they are told `from_logits=True`; by name they cannot
+    be told. They clip what they get to [0, 1], and a model trains on what is left.
+
+    Args:
+        model: its outputs are logits; compiled or not.
+    """
+    for loss in keras.tree.flatten(getattr(model, "loss", None)):
+        loss = keras.losses.get(loss)
+        name = getattr(loss, "__name__", type(loss).__name__)
+        takes = getattr(loss, "from_logits", None)
+        if takes is None and inspect.isroutine(loss):
+            parameter = inspect.signature(loss).parameters.get("from_logits")
+            takes = parameter and parameter.default
+        if takes is False:
+            name = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+            warnings.warn(
+                f"Expected a loss that takes logits, which a {type(model).__name__} "
+                f"gives; {name} was made for probabilities, and what it computes of "
+                f"logits means nothing. Compile with loss="
+                f"keras.losses.{name}(from_logits=True).",
+                stacklevel=3,
+            )

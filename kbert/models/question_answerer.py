@@ -8,7 +8,7 @@ from kbert.layers.quantization import (
     quantize_model,
     quantized_config,
 )
-from kbert.models.pretrainer import in_float32
+from kbert.models.pretrainer import in_float32, warn_of_probabilities
 
 
 @keras.saving.register_keras_serializable(package="kbert")
@@ -21,6 +21,7 @@ class BertQuestionAnswerer(keras.Model):
     how well the answer begins, and ends, at each token (Devlin et al., 2018, section
     4.2). Nothing is masked: question and padding have logits too. There is no dropout
     before the dense layer, as in google-research/bert, and no output reads the pooler.
+    The loss of each is to take logits: `from_logits=True` in Keras' own.
 
     Args:
         backbone: a `BertBackbone`; shared, not copied.
@@ -58,6 +59,10 @@ class BertQuestionAnswerer(keras.Model):
             "name": self.name,
             **quantized_config(self),
         }
+
+    def fit(self, *args, **kwargs):
+        warn_of_probabilities(self)
+        return super().fit(*args, **kwargs)
 
     def quantize(self, mode=None, config=None, **kwargs):
         quantize_model(self, super().quantize, mode, config, **kwargs)

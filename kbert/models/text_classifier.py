@@ -8,7 +8,7 @@ from kbert.layers.quantization import (
     quantize_model,
     quantized_config,
 )
-from kbert.models.pretrainer import in_float32
+from kbert.models.pretrainer import in_float32, warn_of_probabilities
 
 
 @keras.saving.register_keras_serializable(package="kbert")
@@ -19,6 +19,10 @@ class BertTextClassifier(keras.Model):
 
     Output: float32 logits (B, C), C = `num_classes`. Of the last block only [CLS] is
     computed.
+
+    The loss is to take logits, as `SparseCategoricalCrossentropy(from_logits=True)`, or
+    `BinaryCrossentropy(from_logits=True)` where classes do not exclude each other;
+    "sparse_categorical_crossentropy" takes probabilities and trains on nonsense.
 
     Args:
         backbone: a `BertBackbone`; shared, not copied.
@@ -68,6 +72,10 @@ class BertTextClassifier(keras.Model):
             "name": self.name,
             **quantized_config(self),
         }
+
+    def fit(self, *args, **kwargs):
+        warn_of_probabilities(self)
+        return super().fit(*args, **kwargs)
 
     def quantize(self, mode=None, config=None, **kwargs):
         quantize_model(self, super().quantize, mode, config, **kwargs)

@@ -8,7 +8,7 @@ from kbert.layers.quantization import (
     quantize_model,
     quantized_config,
 )
-from kbert.models.pretrainer import in_float32
+from kbert.models.pretrainer import in_float32, warn_of_probabilities
 
 
 @keras.saving.register_keras_serializable(package="kbert")
@@ -18,7 +18,9 @@ class BertTokenClassifier(keras.Model):
     Inputs (a dict): those of the backbone.
 
     Output: float32 logits (B, L, C), C = `num_classes`; padding and special tokens have
-    logits too, which the loss has to leave out. No output reads the pooler.
+    logits too, which the loss has to leave out. No output reads the pooler. The loss is
+    to take logits, as `SparseCategoricalCrossentropy(from_logits=True)`;
+    "sparse_categorical_crossentropy" takes probabilities and trains on nonsense.
 
     Args:
         backbone: a `BertBackbone`; shared, not copied.
@@ -70,6 +72,10 @@ class BertTokenClassifier(keras.Model):
             "name": self.name,
             **quantized_config(self),
         }
+
+    def fit(self, *args, **kwargs):
+        warn_of_probabilities(self)
+        return super().fit(*args, **kwargs)
 
     def quantize(self, mode=None, config=None, **kwargs):
         quantize_model(self, super().quantize, mode, config, **kwargs)

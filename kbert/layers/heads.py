@@ -85,11 +85,17 @@ class MaskedLMHead(keras.layers.Layer):
 
     def _decode(self, x):
         """(B M, D) -> (B M, V), by the token embedding's own table."""
-        if self.token_embedding.quantization_mode is not None:
-            logits = self.token_embedding(x, reverse=True)
-            return ops.cast(logits, self.compute_dtype)
-        table = ops.cast(self.token_embedding.embeddings, self.compute_dtype)
-        return ops.matmul(x, ops.transpose(table))
+        embedding = self.token_embedding
+        if embedding.quantization_mode is None:
+            table = ops.cast(embedding.embeddings, self.compute_dtype)
+            return ops.matmul(x, ops.transpose(table))
+        logits = ops.cast(embedding(x, reverse=True), self.compute_dtype)
+        if embedding.lora_enabled:  # which Keras leaves out in this direction
+            a, b = embedding.lora_embeddings_a, embedding.lora_embeddings_b
+            adapter = ops.matmul(ops.matmul(x, ops.transpose(b)), ops.transpose(a))
+            adapter = adapter * (embedding.lora_alpha / embedding.lora_rank)
+            logits = logits + ops.cast(adapter, self.compute_dtype)
+        return logits
 
     def compute_output_shape(self, x_shape, mask_positions_shape=None):
         batch, rows = (mask_positions_shape or x_shape)[:2]

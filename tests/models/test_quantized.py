@@ -217,6 +217,18 @@ def test_with_lora(adapters_first, tmp_path):
         assert min(cosines(after, outputs(other))) >= 0.999
 
 
+def test_an_adapter_of_the_tied_table_counts_in_both_directions(tmp_path):
+    model = made("pretrainer")
+    table = model.backbone.embeddings.token_embedding
+    table.enable_lora(2)
+    table.lora_embeddings_b.assign(np.random.default_rng(0).normal(0, 0.02, (2, 32)))
+    before = outputs(model)
+    model.quantize("int8")
+    merged = load(save(model, tmp_path / "model"))
+    for after in (outputs(model), outputs(merged)):
+        assert min(cosines(before, after)) >= 0.999
+
+
 def test_surgery_refuses():
     model = made("pretrainer")
     model.quantize("int8")

@@ -34,6 +34,7 @@ from kbert.commands.training_options import default_rate
 from kbert.config import SIZES, BertConfig
 from kbert.disk.provenance import sha256
 from kbert.disk.whole_directories import write_directory
+from kbert.layers.quantization import is_quantized
 from kbert.models.backbone import BertBackbone
 from kbert.models.pretrainer import BertPretrainer
 from kbert.pretraining.batches import PretrainingBatches
@@ -176,6 +177,11 @@ def _start(directory, vocabulary, tokenizer, sequence_length):
         raise ValueError(
             f"Expected a pre-trained model with both heads in {directory}; it holds a "
             f"{type(model).__name__}."
+        )
+    if is_quantized(model) or is_quantized(model.backbone):
+        raise ValueError(
+            f"Expected weights that can be trained in {directory}; they are quantized. "
+            "kbert.save writes them as floating-point numbers: take that directory."
         )
     if path != vocabulary and load_vocabulary(path) != tokenizer.vocabulary:
         raise ValueError(

@@ -179,6 +179,18 @@ def test_go_on_from_a_model(first, tmp_path):
         kbert.pretrain([TEXT], str(other), output, start_from=str(first), **QUICK)
 
 
+@pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method")
+def test_codes_are_nothing_to_go_on_from(first, tmp_path):
+    model = kbert.load(first)
+    model.quantize("int8")
+    model.save(tmp_path / "codes.keras")
+    start = str(tmp_path / "codes.keras")
+    with pytest.raises(ValueError, match="can be trained in .*codes.keras; they are q"):
+        kbert.pretrain(
+            [TEXT], str(first), str(tmp_path / "no"), start_from=start, **QUICK
+        )
+
+
 def test_errors_come_before_the_work(first, tmp_path):
     output = str(tmp_path / "no")
     with pytest.raises(FileExistsError, match="Choose another or pass --overwrite"):

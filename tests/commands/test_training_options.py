@@ -130,6 +130,11 @@ def test_finetune_says_what_is_not_there(tmp_path):
     "options, message",
     [
         ({"size": "tinny"}, "Expected size .*got 'tinny'. Did you mean tiny"),
+        (
+            {"dtype": "float16"},
+            "Expected dtype float32, mixed_bfloat16 or mixed_float16",
+        ),
+        ({"dtype": "bfloat16"}, "Expected dtype .*Did you mean mixed_bfloat16"),
         ({"dtype": "bfloat61"}, "Expected dtype float32, .*got 'bfloat61'"),
         ({"optimizer": "sgd"}, "Expected optimizer adamw or lamb; got 'sgd'"),
         ({"strategy": "gpu"}, "Expected strategy none or mirrored; got 'gpu'"),

@@ -4,13 +4,12 @@ import functools
 import warnings
 
 import keras
-import numpy as np
 import pytest
 
 from kbert.models.backbone import BertBackbone
 from kbert.models.pretrainer import warn_of_probabilities
-from kbert.models.question_answerer import BertQuestionAnswerer
 from kbert.models.text_classifier import BertTextClassifier
+from kbert.registry import KINDS, loaded
 from kbert.training.losses import TokenCrossEntropy
 
 
@@ -65,11 +64,14 @@ def test_of_logits(name, classifier):
         warn_of_probabilities(classifier)
 
 
-def test_fit_says_so():
-    model = BertQuestionAnswerer(BertBackbone(9, 1, 1, 4, 4))
-    model.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=True)
-    inputs = {name: np.ones((2, 3), "int32") for name in model.input}
-    targets = {name: np.array([0, 1]) for name in model.output}
-    with pytest.warns(UserWarning, match="a BertQuestionAnswerer gives") as all_:
-        model.fit(inputs, targets, verbose=0)
-    assert any(warning.filename == __file__ for warning in all_)
+@pytest.mark.parametrize("head", [head for head in KINDS if head != "backbone"])
+def test_fit_says_so(head, monkeypatch):
+    fitted = []
+    monkeypatch.setattr(keras.Model, "fit", lambda self, *args: fitted.append(args))
+    arguments = {"num_classes": 2} if KINDS[head].has_classes else {}
+    model = loaded(KINDS[head].model)(BertBackbone(9, 1, 1, 4, 4), **arguments)
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    with pytest.warns(UserWarning, match=f"a {type(model).__name__} gives") as all_:
+        model.fit("x", "y")
+    assert [warning.filename for warning in all_] == [__file__]
+    assert fitted == [("x", "y")]

@@ -58,7 +58,7 @@ def quantize_model(model, quantize, mode=None, config=None, **kwargs) -> None:
             "quantized already. kbert.save it and load that, or take the first one."
         )
     with _old_objects_aside():
-        quantize(mode, config, **kwargs)
+        quantize(mode, **kwargs if config is None else kwargs | {"config": config})
     if backbone.has_lora and getattr(model, "optimizer", None) is not None:
         # A file holds no adapters, and what the optimizer knew of them has no place.
         optimizer = model.optimizer
@@ -98,10 +98,12 @@ def float_weight(layer) -> np.ndarray:
     mode = layer.quantization_mode
     if mode in (None, "float8"):
         return _numpy(value) + adapter
-    if mode not in ("int8", "int4"):
+    # Keras before 3.14 packs int4 otherwise.
+    if mode != "int8" and (mode != "int4" or not hasattr(layer, "_int4_block_size")):
         raise ValueError(
-            f"Expected weights that are floating-point numbers, int8 or int4; those of "
-            f"{layer.path} are {mode}. Take the model before it was quantized."
+            "Expected weights that are floating-point numbers, int8, or int4 as Keras "
+            f"packs it since 3.14; those of {layer.path} are {mode}. Take the model "
+            "before it was quantized."
         )
     if mode == "int4":
         length = layer._orig_output_dim  # two codes share a byte
@@ -146,7 +148,13 @@ def _walked(layer, prefix) -> Iterator:
 def quantized_config(layer) -> dict:
     """What a layer or model adds to its config: nothing, unless a part is quantized."""
     quantized = {
-        place: keras.saving.serialize_keras_object(part.quantization_config)
+        place: {
+            "mode": part.quantization_mode,
+            # Keras before 3.13 has none.
+            "config": keras.saving.serialize_keras_object(
+                getattr(part, "quantization_config", None)
+            ),
+        }
         for place, part in parts_of(layer).items()
         if part.quantization_mode
     }
@@ -172,16 +180,18 @@ def quantize_parts(layer, quantized: dict | None) -> None:
 
     Args:
         layer: a layer or model whose parts are built.
-        quantized: place -> serialized `keras.quantizers` config; None for no parts.
+        quantized: place -> mode and serialized `keras.quantizers` config; None for no
+            parts.
     """
     if not quantized:
         return
     parts = parts_of(layer)
     with _old_objects_aside():
-        for place, config in quantized.items():
+        for place, how in quantized.items():
             if parts[place].quantization_mode is None:  # not shared, and done already
-                config = keras.saving.deserialize_keras_object(config)
-                parts[place].quantize(config.mode, config=config)
+                config = keras.saving.deserialize_keras_object(how["config"])
+                given = {} if config is None else {"config": config}
+                parts[place].quantize(how["mode"], **given)
 
 
 def model_from_config(cls, config):

@@ -21,7 +21,7 @@ HOMES = {
     "kbert.layers.heads": ("MaskedLMHead", "NextSentenceHead"),
     "kbert.metrics.classification": ("F1", "MatthewsCorrelation"),
     "kbert.metrics.correlation": ("PearsonCorrelation", "SpearmanCorrelation"),
-    "kbert.metrics.pretraining": ("LabelAccuracy",),
+    "kbert.metrics.pretraining": ("LabelAccuracy", "RandomShare"),
     "kbert.models.backbone": ("BertBackbone",),
     "kbert.models.multiple_choice": (
         "BertMultipleChoice",
@@ -36,8 +36,9 @@ HOMES = {
     "kbert.text.preprocessor": ("BertPreprocessor",),
     "kbert.text.sentencepiece_tokenizer": ("SentencePieceTokenizer",),
     "kbert.text.tokenizer": ("BertTokenizer",),
+    "kbert.training.adamw": ("AdamW",),
+    "kbert.training.lamb": ("Lamb",),
     "kbert.training.losses": ("TokenCrossEntropy",),
-    "kbert.training.optimizers": ("AdamW", "Lamb"),
     "kbert.training.schedules": ("WarmupLinearDecay",),
 }
 

@@ -8,14 +8,17 @@ import keras
 from kbert.checkpoints.formats import find_checkpoint
 from kbert.checkpoints.huggingface import directory as huggingface
 from kbert.checkpoints.huggingface.sentence_transformers import (
-    lowercases,
     read_text_vectors,
     write_text_vectors,
 )
 from kbert.checkpoints.keras.keras_file import is_keras_file, read_keras
 from kbert.checkpoints.local_path import local_path, tokenizer_path
 from kbert.checkpoints.model_builder import build, variables_of
-from kbert.checkpoints.tokenizers import load_reference_tokenizer, load_vocabulary
+from kbert.checkpoints.tokenizers import (
+    load_reference_tokenizer,
+    load_vocabulary,
+    tokenizer_overrides,
+)
 from kbert.checkpoints.weight_transfer import LoadReport
 from kbert.disk.whole_directories import write_directory
 from kbert.models.backbone import backbone_of
@@ -99,13 +102,7 @@ def load_tokenizer(directory_or_preset: str | Path, **overrides):
         `BertTokenizer`.
     """
     path = tokenizer_path(directory_or_preset)
-    if lowercases(path) and "lowercase" not in overrides:
-        stored = tokenizer_arguments(path)
-        if not stored.get("lowercase") and "model" not in stored:
-            # Before the tokenizer, which goes on to do what it did.
-            stripped = stored.get("strip_accents") or False
-            overrides = {"lowercase": True, "strip_accents": stripped} | overrides
-    return tokenizer_files.load_tokenizer(path, **overrides)
+    return tokenizer_files.load_tokenizer(path, **tokenizer_overrides(path, overrides))
 
 
 def _load(directory_or_preset, head, dtype):

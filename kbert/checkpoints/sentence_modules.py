@@ -3,6 +3,7 @@
     modules.json            their order, classes and folders
     0_BERT/, 0_Transformer/ the BERT, in versions before 2; later it lies beside
     1_Pooling/config.json   how a text's vector is made of those of its tokens
+    sentence_bert_config.json   beside the BERT: the length, whether it lower-cases
 
 Plain files: no framework is imported here.
 """
@@ -10,7 +11,9 @@ Plain files: no framework is imported here.
 import json
 from pathlib import Path
 
-MODULES = "modules.json"
+from kbert.disk.json_object import json_object
+
+MODULES, LENGTH = "modules.json", "sentence_bert_config.json"
 
 
 def modules_of(directory: Path) -> tuple[Path, list[dict]]:
@@ -44,6 +47,24 @@ def transformer_directory(directory: Path) -> Path:
         return Path(directory)
     inner = root / listed[0]["path"]
     return inner if (inner / "config.json").is_file() else Path(directory)
+
+
+def transformer_settings(folder: Path) -> dict:
+    """sentence_bert_config.json, or that of the class it was first made with."""
+    files = [folder / LENGTH, *sorted(folder.glob("sentence_*_config.json"))]
+    return next((json_object(file) for file in files if file.is_file()), {})
+
+
+def lowercases(directory: Path) -> bool:
+    """Whether texts are lower-cased before the tokenizer, whatever that does itself.
+
+    Args:
+        directory: as of `modules_of`; a file says nothing.
+    """
+    root, modules = modules_of(directory)
+    if not modules:
+        return False
+    return transformer_settings(root / modules[0]["path"]).get("do_lower_case") is True
 
 
 def _listed(path):

@@ -15,12 +15,16 @@ import json
 from pathlib import Path
 
 from kbert.checkpoints.huggingface.safetensors_file import SafetensorsFile
-from kbert.checkpoints.sentence_modules import MODULES, modules_of
+from kbert.checkpoints.sentence_modules import (
+    LENGTH,
+    MODULES,
+    modules_of,
+    transformer_settings,
+)
 from kbert.disk.json_object import json_object
 from kbert.models.text_vectors import NORMALIZE, Projection, TextVectors
 from kbert.signatures import POOLINGS
 
-_LENGTH = "sentence_bert_config.json"
 _PROMPTS = "config_sentence_transformers.json"
 # The flags of 1_Pooling/config.json before version 6; several stand in this order.
 _POOLING_FLAGS = {
@@ -91,14 +95,6 @@ def read_text_vectors(directory: Path) -> TextVectors | None:
     )
 
 
-def lowercases(directory: Path) -> bool:
-    """Whether texts are lower-cased before the tokenizer, whatever that does itself."""
-    root, modules = modules_of(directory)
-    if not modules:
-        return False
-    return _transformer_settings(root / modules[0]["path"]).get("do_lower_case") is True
-
-
 def write_text_vectors(
     vectors: TextVectors, directory: Path, hidden_dim: int, longest: int
 ) -> None:
@@ -136,7 +132,7 @@ def write_text_vectors(
     ]
     _write_json(directory / MODULES, modules)
     length = vectors.sequence_length or longest
-    _write_json(directory / _LENGTH, {"max_seq_length": length, "do_lower_case": False})
+    _write_json(directory / LENGTH, {"max_seq_length": length, "do_lower_case": False})
     default = next((n for n, t in vectors.prompts.items() if t == vectors.prompt), None)
     prompts = {"prompts": dict(vectors.prompts), "default_prompt_name": default}
     _write_json(directory / _PROMPTS, prompts)
@@ -211,17 +207,11 @@ def _projection(folder):
 
 
 def _sequence_length(folder):
-    length = _transformer_settings(folder).get("max_seq_length")
+    length = transformer_settings(folder).get("max_seq_length")
     if length is None:
         length = _object(folder / "tokenizer_config.json").get("model_max_length")
     is_length = isinstance(length, int | float) and 2 < length < _LONGEST
     return int(length) if is_length else None
-
-
-def _transformer_settings(folder):
-    """sentence_bert_config.json, or that of the class it was first made with."""
-    files = [folder / _LENGTH, *sorted(folder.glob("sentence_*_config.json"))]
-    return next((_object(file) for file in files if file.is_file()), {})
 
 
 def _object(path):

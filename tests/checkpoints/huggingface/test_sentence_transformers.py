@@ -170,6 +170,8 @@ def test_texts_lower_cased_before_a_cased_tokenizer(directory):
     tokenizer = kbert.load_tokenizer(directory)
     assert (tokenizer.lowercase, tokenizer.strip_accents) == (True, False)
     assert not kbert.load_tokenizer(directory, lowercase=False).lowercase
+    reference = kbert.load_reference_tokenizer(directory)
+    assert (reference.lowercase, reference.strip_accents) == (True, False)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,14 @@ import pytest
 
 TESTS = Path(__file__).parent
 # What computes with Keras; what is NumPy alone gives the same under every backend.
+_MORE_MODELS = ("lora", "surgery", "hidden_states", "token_classifier", "text_vectors")
 PARTS = {
-    "models": ["models"],
+    "models": sorted(
+        f"models/{path.name}"
+        for path in (TESTS / "models").glob("test_*.py")
+        if not path.stem.endswith(_MORE_MODELS)
+    ),
+    "more models": [f"models/test_{name}.py" for name in _MORE_MODELS],
     "layers, metrics, training": [
         "test_config.py",
         "layers",
@@ -22,6 +28,7 @@ PARTS = {
         "training/test_lamb.py",
     ],
 }
+SLOW = {"more models": pytest.mark.slow}
 ALL = ("config", "features", "layers", "metrics", "models", "pretraining")
 # As where it is not installed, for whoever asks, importlib included.
 PROGRAM = """
@@ -48,7 +55,10 @@ sys.exit(code)
     importlib.util.find_spec("jax") is None,
     reason="jax is not installed: pip install 'kbert[test]'",
 )
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize(
+    "part",
+    [pytest.param(part, marks=SLOW.get(part, ())) for part in PARTS],
+)
 def test_the_core_runs_on_jax_without_tensorflow(part, tmp_path):
     path = os.pathsep.join(p for p in sys.path if p)
     environment = {

@@ -54,7 +54,10 @@ def on_two_devices(program, directory, arrays):
     path = os.pathsep.join(p for p in sys.path if p)
     done = subprocess.run(
         [sys.executable, "-c", _EVALUATED + program, str(directory / "arrays.npz")],
-        env=os.environ | {"PYTHONPATH": path, "KERAS_BACKEND": "tensorflow"},
+        # Replicas that wait for each other want a thread each (tests/conftest.py).
+        env=os.environ
+        | {"PYTHONPATH": path, "KERAS_BACKEND": "tensorflow"}
+        | {"TF_NUM_INTEROP_THREADS": "4", "TF_NUM_INTRAOP_THREADS": "2"},
         capture_output=True,
         text=True,
         timeout=600,

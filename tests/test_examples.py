@@ -107,6 +107,7 @@ def test_pretrain_with_fit(last_line_here):
     assert len(line.split(", ")) == 5
 
 
+@pytest.mark.slow
 def test_classify_pairs(last_line_here):
     labels = ast.literal_eval(last_line_here("04_classify_pairs.py", SAMPLES))
     assert len(labels) == 2
@@ -114,7 +115,9 @@ def test_classify_pairs(last_line_here):
     assert labels == ["entailment", "contradiction"]  # of pairs seen in training
 
 
-@pytest.mark.parametrize("options", [[], ["--lora", "8"]])
+@pytest.mark.parametrize(
+    "options", [[], pytest.param(["--lora", "8"], marks=pytest.mark.slow)]
+)
 def test_tag(last_line_here, options):
     found = ast.literal_eval(last_line_here("05_tag.py", SAMPLES, *options))
     assert ("PER", "김서연") in found

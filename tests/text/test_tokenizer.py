@@ -181,7 +181,9 @@ def test_eager_equals_tf_data_equals_saved_model(korean, tmp_path):
     np.testing.assert_array_equal(served, korean(lines).to_tensor(-1))
 
 
-@pytest.mark.parametrize("locale", ["tr_TR.UTF-8", "lt_LT.UTF-8"])
+@pytest.mark.parametrize(
+    "locale", ["tr_TR.UTF-8", pytest.param("lt_LT.UTF-8", marks=pytest.mark.slow)]
+)
 def test_locales_with_their_own_letters_change_nothing(locale):
     code = (
         "from kbert.text.tokenizer import BertTokenizer\n"

@@ -140,6 +140,7 @@ def run_on_two_devices(program, directory, *arguments):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_pretrain_and_finetune_on_two_devices(tmp_path):
     data = Path(__file__).parents[1] / "data"
     vocabulary = data / "text_vocabulary.txt"

@@ -188,6 +188,7 @@ def test_the_server_takes_lists_of_different_lengths(exported):
         model.call("choose", {"question": ["가"], "choices": ["나"]})
 
 
+@pytest.mark.slow
 def test_64_questions_are_learned_by_heart(tmp_path):
     """The right choice is the question's word."""
     rng = np.random.default_rng(0)

@@ -403,6 +403,7 @@ def made_up(count, seed):
     return examples
 
 
+@pytest.mark.slow
 def test_learns_64_questions_by_heart(preset_tokenizer):
     keras.utils.set_random_seed(3)
     examples = made_up(64, seed=3)

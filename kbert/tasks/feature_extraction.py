@@ -64,13 +64,7 @@ def extract_features(
             `batch_size` below 1, or a vocabulary of more tokens than the model has
             rows.
     """
-    if isinstance(texts, str):
-        raise ValueError(
-            f"texts must be an iterable of strings; got the string {texts[:20]!r}. Put "
-            "it in a list."
-        )
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1; got {batch_size}.")
+    check_batches(texts, batch_size)
     backbone = backbone_of(model)
     check_rows(tokenizer.vocabulary, backbone)
     length = backbone.max_sequence_length
@@ -79,6 +73,21 @@ def extract_features(
     states = hidden_states_model(backbone, layers, attention)
     num_segments = backbone.num_segments
     return _features(states, tokenizer, texts, length, batch_size, num_segments)
+
+
+def check_batches(texts: Iterable, batch_size: int) -> None:
+    """Texts can be taken `batch_size` at a time.
+
+    Raises:
+        ValueError: one string in place of the texts, or `batch_size` below 1.
+    """
+    if isinstance(texts, str):
+        raise ValueError(
+            f"texts must be an iterable of strings; got the string {texts[:20]!r}. Put "
+            "it in a list."
+        )
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1; got {batch_size}.")
 
 
 def _features(states, tokenizer, texts, length, batch_size, num_segments):

@@ -8,7 +8,7 @@ import numpy as np
 
 from kbert.models.backbone import backbone_of
 from kbert.models.text_vectors import TextVectors
-from kbert.tasks.feature_extraction import as_pairs, packed_pairs
+from kbert.tasks.feature_extraction import as_pairs, check_batches, packed_pairs
 from kbert.tasks.rows.packed_rows import PackedRows
 from kbert.tasks.rows.vocabulary_rows import check_rows
 
@@ -48,13 +48,7 @@ def embed(
         ValueError: another pooling, one string in place of the texts, `batch_size`
             below 1, or a vocabulary of more tokens than the model has rows.
     """
-    if isinstance(texts, str):
-        raise ValueError(
-            f"texts must be an iterable of strings; got the string {texts[:20]!r}. Put "
-            "it in a list."
-        )
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1; got {batch_size}.")
+    check_batches(texts, batch_size)
     backbone = backbone_of(model)
     check_rows(tokenizer.vocabulary, backbone)
     vectors = (backbone.text_vectors or TextVectors()).with_options(pooling, normalize)

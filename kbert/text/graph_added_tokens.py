@@ -166,10 +166,8 @@ class _Spelled:
         spelled = longest_first(tokens)
         self._pattern = "|".join(map(literal, spelled))
         self._single = [text for text in spelled if tokens[text].single_word]
-        hashes = tf.strings.to_hash_bucket_strong(spelled, 2**62, [7, 11]).numpy()
-        by_hash = dict(
-            zip(hashes.tolist(), (id_of(tokens[t].content) for t in spelled))
-        )
+        ids = (id_of(tokens[text].content) for text in spelled)
+        by_hash = dict(zip(_hashes(spelled).numpy().tolist(), ids))
         if len(by_hash) < len(spelled):  # never yet: one in 10^12 for 1,000 tokens
             raise ValueError("Two added tokens have one hash; rename one of them.")
         self._hashes = tf.constant(sorted(by_hash), tf.int64)
@@ -195,8 +193,7 @@ class _Spelled:
             parts = self._without_inner(parts)
         is_token = tf.ragged.range(parts.row_lengths()).flat_values % 2 == 1
         # A token is one of ours, whose hashes differ.
-        hashes = tf.strings.to_hash_bucket_strong(parts.flat_values, 2**62, [7, 11])
-        at = tf.searchsorted(self._hashes, hashes)
+        at = tf.searchsorted(self._hashes, _hashes(parts.flat_values))
         at = tf.minimum(at, tf.size(self._hashes) - 1)
         return parts, tf.where(is_token, tf.gather(self._ids, at), -1)
 
@@ -221,6 +218,11 @@ class _Spelled:
         marked = tf.strings.join([marks, flat, marks])
         whole = tf.strings.reduce_join(parts.with_flat_values(marked), axis=1)
         return _at_marks(whole)
+
+
+def _hashes(strings):
+    """Whole numbers that stand for strings, int64, the same in every process."""
+    return tf.strings.to_hash_bucket_strong(strings, 2**62, [7, 11])
 
 
 def _at_marks(marked):

@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from kbert.disk.text_lines import whole_characters
+from kbert.text.normalizer import as_utf8
 from kbert.text.token_slices import TokenSlices, joined_slices
 from kbert.text.tokenizer_protocol import as_rows, as_texts
 
@@ -61,7 +62,7 @@ def to_bytes(strings, places):
     >>> to_bytes(["가b"], tf.ragged.constant([[0, 1, 2]], tf.int32)).to_list()
     [[0, 3, 4]]
     """
-    strings = tf.strings.unicode_transcode(strings, "UTF-8", "UTF-8", errors="replace")
+    strings = as_utf8(strings)
     _, starts = tf.strings.unicode_decode_with_offsets(strings, "UTF-8")
     ends = tf.cast(tf.strings.length(strings), tf.int64)[:, None]
     starts = tf.concat([starts, tf.RaggedTensor.from_tensor(ends)], axis=1)

@@ -27,8 +27,9 @@ from kbert.text.huggingface_added_tokens import (
 from kbert.text.tokenizers_file import (
     TOKENIZERS_FILE,
     ForeignTokenizerError,
-    is_tokenizers_file,
+    holds_tokenizer,
     read_tokenizers_file,
+    tokenizers_file_of,
 )
 from kbert.text.vocabulary import SPECIAL_TOKENS, Vocabulary, read_tokens
 from kbert.text.word_piece import longest_word
@@ -205,10 +206,11 @@ def _class_name(name):
 
 def _tokenizers_file(directory):
     path = directory / TOKENIZERS_FILE
-    if not is_tokenizers_file(path):
+    stored = json_if_there(path)
+    if not holds_tokenizer(stored):
         return None
     try:
-        rust = read_tokenizers_file(path)
+        rust = tokenizers_file_of(stored, path)
     except ValueError as error:
         if not _has_lines(directory):
             raise

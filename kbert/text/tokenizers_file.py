@@ -53,7 +53,12 @@ class TokenizersFile:
 
 def is_tokenizers_file(path: Path) -> bool:
     """Whether a file is one of this kind, and not KerasHub's of the same name."""
-    return path.is_file() and isinstance(json_object(path).get("model"), dict)
+    return path.is_file() and holds_tokenizer(json_object(path))
+
+
+def holds_tokenizer(stored: dict) -> bool:
+    """As `is_tokenizers_file`, of what a file holds."""
+    return isinstance(stored.get("model"), dict)
 
 
 def read_tokenizers_file(path: Path) -> TokenizersFile:
@@ -64,7 +69,11 @@ def read_tokenizers_file(path: Path) -> TokenizersFile:
             BERT's rules cannot do; the message names it.
         ValueError: damaged ids.
     """
-    stored = json_object(path)
+    return tokenizers_file_of(json_object(path), path)
+
+
+def tokenizers_file_of(stored: dict, path: Path) -> TokenizersFile:
+    """As `read_tokenizers_file`, of what the file holds; its path is for messages."""
     model = _object(stored, "model", path)
     kind = model.get("type") or (
         "WordPiece" if "continuing_subword_prefix" in model else "another kind"
@@ -119,8 +128,7 @@ def write_tokenizers_file(
 
     vocabulary = tokenizer.vocabulary
     longest = longest_word(tokenizer.max_characters_per_word, tokenizer.compatibility)
-    behind = {t.content for t in vocabulary.added_tokens if not t.is_piece}
-    ids = {t: i for i, t in enumerate(vocabulary.tokens) if t not in behind}
+    ids = {t: i for i, t in enumerate(vocabulary.tokens) if vocabulary.is_piece(t)}
     theirs = tokenizers.Tokenizer(
         models.WordPiece(
             ids,

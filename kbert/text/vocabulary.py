@@ -117,9 +117,13 @@ class Vocabulary:
         ('a', '[blank 6]')
         """
         return tuple(
-            token if token in self._pieces else blank_token(id)
+            token if self.is_piece(token) else blank_token(id)
             for id, token in enumerate(self.tokens)
         )
+
+    def is_piece(self, token: str) -> bool:
+        """Whether WordPiece may give a token, and `vocab.txt` has it."""
+        return token in self._pieces
 
     @property
     def special_tokens(self) -> tuple[str, ...]:
@@ -291,9 +295,8 @@ class Vocabulary:
 
     def write_pieces(self, path: str | os.PathLike) -> None:
         """As `write`, without added tokens that stand behind the file."""
-        behind = {token.content for token in self.added_tokens if not token.is_piece}
         size = len(self.tokens)
-        while self.tokens[size - 1] in behind:
+        while not self.is_piece(self.tokens[size - 1]):
             size -= 1
         _write(self.pieces[:size], path)
 

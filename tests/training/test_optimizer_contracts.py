@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from test_optimizers import variables
 
 from kbert.training.optimizers import AdamW, Lamb, adamw, lamb
 from kbert.training.schedules import WarmupLinearDecay
@@ -13,21 +14,6 @@ SAME = {"learning_rate": 0.05, "weight_decay": 0.3, "epsilon": 1e-9}
 
 def array(x):
     return np.array(keras.ops.convert_to_numpy(x))
-
-
-def variables():
-    """kernel, bias, gamma, beta and embeddings, as layers name them."""
-    layers = [
-        keras.layers.Dense(3),
-        keras.layers.LayerNormalization(),
-        keras.layers.Embedding(5, 4),
-    ]
-    for layer, shape in zip(layers, [(None, 4), (None, 4), (None,)], strict=True):
-        layer.build(shape)
-    found = [v for layer in layers for v in layer.trainable_variables]
-    for i, variable in enumerate(found):
-        variable.assign(np.random.default_rng(i).normal(size=variable.shape))
-    return found
 
 
 def trained(optimizer, call, steps=4):

@@ -5,6 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
+from foreign_reference import OUTPUTS
 
 from kbert.checkpoints.load_and_save import load, load_with_report, save
 from kbert.models.backbone import BertBackbone
@@ -70,17 +71,8 @@ def their_outputs(model):
             token_type_ids=torch.tensor(SEGMENT_IDS).long(),
             attention_mask=torch.tensor(PADDING_MASK).long(),
         )
-    names = {
-        "last_hidden_state": "sequence_output",
-        "pooler_output": "pooled_output",
-        "prediction_logits": "masked_lm",
-        "seq_relationship_logits": "next_sentence",
-        "logits": "logits",
-        "start_logits": "start_logits",
-        "end_logits": "end_logits",
-    }
     return {
-        ours: outputs[name].numpy() for name, ours in names.items() if name in outputs
+        ours: outputs[name].numpy() for name, ours in OUTPUTS.items() if name in outputs
     }
 
 
